@@ -1,0 +1,59 @@
+# The commands a person types. `make` alone lists them.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run stack test check bench lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 12
+
+setup: $(VENV)/.runtime  ## Create the virtual environment with the pinned dependencies
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Creating $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the pinned dependencies …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+PORT ?=
+run: $(VENV)/.runtime  ## Serve the example model on 127.0.0.1 (PORT, default 8000)
+	@exec $(BIN)/gateway run --demo --port $(or $(PORT),8000)
+
+WORKERS ?= 2
+stack: $(VENV)/.runtime  ## Serve in the production shape: nginx, TLS, Redis (PORT, default 8443; WORKERS, default 2)
+	@exec $(BIN)/gateway stack --port $(or $(PORT),8443) --workers $(WORKERS)
+
+test: $(VENV)/.dev  ## Run all tests, with real servers
+	@$(BIN)/python -c "from gateway.cli.stack.servers import main; main()" || echo "Tests that need these servers fail where CI=true, and are skipped elsewhere."
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system
+	@$(BIN)/python -m pytest tests/system
+
+check: $(VENV)/.dev  ## Lint, types, import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.runtime  ## Measure the whole stack beside an empty Flask view (needs wrk)
+	@$(BIN)/python -m bench.beside_empty_view
+
+lock:  ## Pin the dependencies anew, with hashes (needs uv)
+	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q -o requirements/runtime.txt
+	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:  ## Remove the virtual environment and all runtime data
+	rm -rf $(VENV) var

@@ -1,0 +1,57 @@
+"""Inference only: versions of models on disk, loaded with proof, checked and asked in batches.
+
+A `ModelStore` keeps versions. `ServedModels` loads the active ones and finds the `ServedModel`
+for a request; its `contract` checks the `Batch`, its `predict` gives the `Prediction`.
+"""
+
+from model.batch import Batch
+from model.contract import Contract
+from model.errors import (
+    MAX_FAULTS,
+    ArtifactRejected,
+    Fault,
+    InvalidInput,
+    ModelError,
+    ModelFailed,
+    ModelNotReady,
+    UnknownModel,
+    UnknownVersion,
+    VersionExists,
+)
+from model.estimator import EstimatorModel
+from model.manifest import Manifest
+from model.names import is_model_name, is_model_version
+from model.protocol import Model, Prediction
+from model.served import ServedModel
+from model.served_models import Activation, LoadOutcome, ServedModels
+from model.signature import Feature, Output
+from model.store import LoadedModel, ModelStore
+
+__all__ = [
+    "MAX_FAULTS",
+    "Activation",
+    "ArtifactRejected",
+    "Batch",
+    "Contract",
+    "EstimatorModel",
+    "Fault",
+    "Feature",
+    "InvalidInput",
+    "LoadOutcome",
+    "LoadedModel",
+    "Manifest",
+    "Model",
+    "ModelError",
+    "ModelFailed",
+    "ModelNotReady",
+    "ModelStore",
+    "Output",
+    "Prediction",
+    "ServedModel",
+    "ServedModels",
+    "UnknownModel",
+    "UnknownVersion",
+    "VersionExists",
+    "is_model_name",
+    "is_model_version",
+]

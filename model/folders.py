@@ -1,0 +1,46 @@
+"""Folders that appear complete or not at all, also when the power goes."""
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write_durably(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files and wait until they are on the disk. All users may read them."""
+    for filename, data in contents.items():
+        with (folder / filename).open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)
+    folder.chmod(0o755)
+    _sync_folder(folder)
+
+
+def rename_durably(folder: Path, target: Path) -> None:
+    """Give the folder its final place in one step. Raises FileExistsError if that is taken."""
+    try:
+        folder.rename(target)
+    except OSError as exc:
+        if exc.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise FileExistsError(exc.errno, "exists already", str(target)) from exc
+        raise
+    for changed in (target.parent, target.parent.parent):
+        _sync_folder(changed)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def entries(folder: Path) -> list[str]:
+    """The names in a folder, in order; none where there is no folder."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,154 @@
+"""Versions of models on disk: <directory>/<name>/<version>/ with a manifest that pins each file.
+
+What is active is decided elsewhere, and comes with the digest of the manifest it means.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from model.artifact import read_bytes, read_verified, sha256_hex
+from model.contents import build_model, find_artifact, read_contents
+from model.errors import ArtifactRejected, ModelFailed, VersionExists
+from model.folders import entries, rename_durably, write_durably
+from model.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    check_golden,
+    check_libraries,
+    golden_of,
+    library_versions,
+)
+from model.names import is_model_name, is_model_version, require_names
+from model.protocol import Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A model in memory, and the manifest of the version it is."""
+
+    model: Model
+    manifest: Manifest
+
+
+class ModelStore:
+    def __init__(
+        self, directory: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._directory = directory
+        self._now = now
+
+    def add(self, source: Path, name: str, version: str, added_by: str) -> Manifest:
+        """Copy an artifact, and the model.toml beside it, in as a new version.
+
+        `source` is the artifact, or a folder with exactly one. It is loaded and answers its
+        example first; the version appears complete, or after a crash not at all.
+
+        Raises:
+            ArtifactRejected: it cannot be loaded or served.
+            VersionExists: versions never change; choose the next one.
+        """
+        require_names(name, version)
+        if self._folder(name, version).exists():
+            raise VersionExists(f"{name} {version} exists already; choose another version.")
+        artifact = find_artifact(source)
+        contents = read_contents(artifact)
+        manifest = self._describe(artifact.name, contents, name, version, added_by)
+        self._place(name, version, {**contents, MANIFEST_FILE: manifest.to_bytes()})
+        return manifest
+
+    def load(self, name: str, version: str, manifest_digest: str) -> LoadedModel:
+        """Bring one version into memory, after all of its bytes are known to be the right ones.
+
+        Raises:
+            ArtifactRejected: something differs from what was added, or cannot be used here.
+        """
+        require_names(name, version)
+        folder = self._folder(name, version)
+        manifest = Manifest.from_bytes(read_verified(folder / MANIFEST_FILE, manifest_digest))
+        if (manifest.name, manifest.version) != (name, version):
+            raise ArtifactRejected(f"The manifest is that of {manifest.name} {manifest.version}.")
+        _check_files(folder, manifest)
+        contents = {
+            filename: read_verified(folder / filename, digest)
+            for filename, digest in manifest.files.items()
+        }
+        check_libraries(manifest.libraries)
+        model = build_model(manifest.artifact, contents, name, version)
+        _check_example(model, manifest)
+        return LoadedModel(model, manifest)
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """What was recorded when the version was added."""
+        require_names(name, version)
+        return Manifest.from_bytes(read_bytes(self._folder(name, version) / MANIFEST_FILE))
+
+    def names(self) -> list[str]:
+        """The models with at least one version."""
+        return [n for n in entries(self._directory) if is_model_name(n) and self.versions(n)]
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a model, the one added last at the end."""
+        if not is_model_name(name):
+            return []
+        versions = filter(is_model_version, entries(self._directory / name))
+        return sorted(versions, key=lambda version: (self._added_at(name, version), version))
+
+    def _added_at(self, name: str, version: str) -> str:
+        try:
+            return self.manifest(name, version).added_at
+        except ArtifactRejected:
+            return ""
+
+    def _folder(self, name: str, version: str) -> Path:
+        return self._directory / name / version
+
+    def _describe(
+        self, artifact: str, contents: dict[str, bytes], name: str, version: str, added_by: str
+    ) -> Manifest:
+        model = build_model(artifact, contents, name, version)
+        return Manifest(
+            name=name,
+            version=version,
+            artifact=artifact,
+            files={filename: sha256_hex(data) for filename, data in contents.items()},
+            libraries=library_versions(),
+            golden=golden_of(model.predict(model.contract.example_batch)),
+            added_at=self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            added_by=added_by,
+        )
+
+    def _place(self, name: str, version: str, contents: dict[str, bytes]) -> None:
+        parent = self._directory / name
+        parent.mkdir(parents=True, exist_ok=True)
+        # No model's name begins with a dot, so what a crash leaves behind is never taken for one.
+        unfinished = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._directory))
+        try:
+            write_durably(unfinished, contents)
+            rename_durably(unfinished, parent / version)
+        except FileExistsError as exc:
+            raise VersionExists(f"{name} {version} was added by someone else just now.") from exc
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_example(model: Model, manifest: Manifest) -> None:
+    try:
+        check_golden(manifest.golden, model.predict(model.contract.example_batch))
+    except Exception as exc:
+        detail = str(exc) if isinstance(exc, ModelFailed) else type(exc).__name__
+        raise ArtifactRejected(f"The model does not answer its example ({detail}).") from exc
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    """The folder must hold what was added and nothing else; so no listed path leaves it either."""
+    present, listed = set(entries(folder)), {*manifest.files, MANIFEST_FILE}
+    for filename in sorted(present - listed):
+        raise ArtifactRejected(f"The version's folder has a file nobody added: {filename!r}.")
+    for filename in sorted(listed - present):
+        raise ArtifactRejected(
+            f"The version's folder has lost {filename!r}; put the original back."
+        )

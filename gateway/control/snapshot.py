@@ -1,0 +1,192 @@
+"""One frozen picture of everything operations decided, as a worker serves it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, select
+
+from config.plans import InvalidPlans, Plan, load_plans
+from gateway.control import tables
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    secret_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A partner's credentials and rights."""
+
+    partner: str
+    client_id: str
+    plan: Plan
+    scopes: frozenset[str]
+    enabled: bool
+    secrets: tuple[ClientSecret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A verification key. `state` is staged, active or retiring."""
+
+    kid: str
+    algorithm: str
+    jwk: Mapping[str, str]
+    state: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveVersion:
+    """The version of a model that serves, pinned by the SHA-256 of its manifest."""
+
+    version: str
+    manifest_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """Dead tokens: named by jti, or issued at or before a time to one client or to all."""
+
+    jtis: frozenset[str] = frozenset()
+    client_cutoffs: Mapping[str, float] = field(default_factory=dict)
+    cutoff: float = 0.0
+
+    def cover(self, jti: str, client_id: str, issued_at: float) -> bool:
+        """Whether a token with these claims has been revoked."""
+        return (
+            jti in self.jtis
+            or issued_at <= self.cutoff
+            or issued_at <= self.client_cutoffs.get(client_id, 0.0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one revision of the control store says, with the plans in force."""
+
+    revision: int
+    plans: Mapping[str, Plan]
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
+    revocations: Revocations = Revocations()
+    active_versions: Mapping[str, ActiveVersion] = field(default_factory=dict)
+
+    @property
+    def signing_key(self) -> PublicKey | None:
+        """The public half of the key that signs now."""
+        return next((key for key in self.keys.values() if key.state == "active"), None)
+
+
+class SnapshotReader:
+    """Reads snapshots from the control store and the plans file. Writes nothing."""
+
+    def __init__(self, engine: Engine, plans_path: Path) -> None:
+        self._engine = engine
+        self._plans_path = plans_path
+
+    def revision(self) -> int:
+        """The revision of the control store now."""
+        with self._engine.connect() as connection:
+            return _revision(connection)
+
+    def plans_version(self) -> tuple[int, int]:
+        """Changes whenever the plans file does; also when it goes or comes."""
+        try:
+            status = self._plans_path.stat()
+        except OSError:
+            return 0, 0
+        return status.st_mtime_ns, status.st_ino
+
+    def read(self, plans: Mapping[str, Plan] | None = None) -> Snapshot:
+        """Read everything in one transaction.
+
+        Args:
+            plans: to be taken in place of the plans file.
+        Raises:
+            InvalidPlans: the plans file is wrong, or lacks a plan that a partner has.
+        """
+        if plans is None:
+            plans = load_plans(self._plans_path)
+        with self._engine.connect() as connection:
+            return Snapshot(
+                revision=_revision(connection),
+                plans=plans,
+                clients=_clients(connection, plans),
+                keys=_keys(connection),
+                revocations=_revocations(connection),
+                active_versions=_active_versions(connection),
+            )
+
+
+def _revision(connection: Connection) -> int:
+    revision: int = connection.execute(select(tables.control_state.c.revision)).scalar_one()
+    return revision
+
+
+def _clients(connection: Connection, plans: Mapping[str, Plan]) -> Mapping[str, Client]:
+    secrets: dict[str, list[ClientSecret]] = {}
+    for row in connection.execute(select(tables.client_secrets)):
+        secrets.setdefault(row.partner, []).append(ClientSecret(row.id, row.digest))
+    rows = connection.execute(select(tables.partners)).all()
+    _refuse_missing_plans(rows, plans)
+    return {
+        row.client_id: Client(
+            partner=row.name,
+            client_id=row.client_id,
+            plan=plans[row.plan],
+            scopes=frozenset(row.scopes),
+            enabled=row.enabled,
+            secrets=tuple(secrets.get(row.name, ())),
+        )
+        for row in rows
+    }
+
+
+def _refuse_missing_plans(rows: Iterable[Row[Any]], plans: Mapping[str, Plan]) -> None:
+    problems = [
+        f"plan {row.plan} is not defined, but partner {row.name} has it"
+        for row in rows
+        if row.plan not in plans
+    ]
+    if problems:
+        raise InvalidPlans(problems)
+
+
+def _keys(connection: Connection) -> Mapping[str, PublicKey]:
+    return {
+        row.kid: PublicKey(row.kid, row.algorithm, row.public_jwk, row.state, row.created_at)
+        for row in connection.execute(select(tables.signing_keys))
+    }
+
+
+def _revocations(connection: Connection) -> Revocations:
+    jtis: set[str] = set()
+    client_cutoffs: dict[str, float] = {}
+    cutoff = 0.0
+    for row in connection.execute(select(tables.revocations)):
+        if row.kind == "jti":
+            jtis.add(row.subject)
+        elif row.kind == "client":
+            earlier = client_cutoffs.get(row.subject, 0.0)
+            client_cutoffs[row.subject] = max(earlier, row.issued_before)
+        else:
+            cutoff = max(cutoff, row.issued_before)
+    return Revocations(frozenset(jtis), client_cutoffs, cutoff)
+
+
+def _active_versions(connection: Connection) -> Mapping[str, ActiveVersion]:
+    active, versions = tables.model_activations.c, tables.model_versions.c
+    joined = tables.model_activations.join(
+        tables.model_versions,
+        (active.name == versions.name) & (active.version == versions.version),
+    )
+    query = select(active.name, active.version, versions.manifest_digest).select_from(joined)
+    return {
+        row.name: ActiveVersion(row.version, row.manifest_digest)
+        for row in connection.execute(query)
+    }

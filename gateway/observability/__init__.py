@@ -1,0 +1,1 @@
+"""What the service says of itself beyond each request's event."""

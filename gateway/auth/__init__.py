@@ -1,0 +1,1 @@
+"""Who is calling, and what they may do: the token verifier, and the token service."""

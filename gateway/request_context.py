@@ -1,0 +1,201 @@
+"""What one request carries: its id, trace, deadline, clock, facts, and its closing log event."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from flask import Response, g, request
+
+from gateway.errors import Overloaded, Unauthenticated
+from gateway.principal import Principal
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_QUEUED_AT = re.compile(r"t=([0-9]{1,12}\.[0-9]{3})")
+# Any other is text of the caller's choice.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# Probes come every few seconds for ever: only their failures are worth a line.
+_QUIET_ENDPOINTS = frozenset({"live", "ready"})
+
+
+class RequestContext:
+    """One request. Times are of `time.perf_counter`, in seconds."""
+
+    __slots__ = (
+        "client_address",
+        "deadline",
+        "decision",
+        "entered_at",
+        "facts",
+        "on_close",
+        "phase",
+        "phases",
+        "principal",
+        "request_id",
+        "started_at",
+        "trace_id",
+        "waited_s",
+    )
+
+    def __init__(self, environ: Mapping[str, Any], deadline_s: float) -> None:
+        self.started_at = self.entered_at = time.perf_counter()
+        # Only the proxy's unix socket has an empty peer address, so nobody else is believed.
+        proxied = not environ.get("REMOTE_ADDR")
+        self.request_id = _request_id(environ) if proxied else secrets.token_hex(16)
+        self.client_address: str = environ.get("HTTP_X_REAL_IP" if proxied else "REMOTE_ADDR", "")
+        self.waited_s = _waited_s(environ) if proxied else 0.0
+        self.trace_id = _trace_id(environ) or self.request_id
+        self.deadline = self.started_at + deadline_s - self.waited_s
+        self.principal: Principal | None = None
+        # What the limits said of this call, once they were asked (a limits.Decision).
+        self.decision: Any = None
+        self.facts: dict[str, Any] = {}
+        self.phase = ""
+        self.phases: dict[str, float] = {}
+        self.on_close: list[Callable[[int], None]] = []
+
+    def enter(self, phase: str) -> None:
+        """From now on time is spent in this phase; "" is none. A refusal ends in its phase."""
+        now = time.perf_counter()
+        if self.phase:
+            self.phases[self.phase] = self.phases.get(self.phase, 0.0) + now - self.entered_at
+        self.phase, self.entered_at = phase, now
+
+    @property
+    def caller(self) -> Principal:
+        """The principal of a request that has passed authentication.
+
+        Raises: Unauthenticated, where a route forgot it.
+        """
+        if self.principal is None:
+            raise Unauthenticated(reason="no_principal", credentials_given=False)
+        return self.principal
+
+    def remaining_s(self) -> float:
+        """How long this request may still take."""
+        return self.deadline - time.perf_counter()
+
+
+def context() -> RequestContext:
+    """The context of the request in hand."""
+    return g.context  # type: ignore[no-any-return]  # flask types g as Any
+
+
+def note(**facts: Any) -> None:
+    """Add facts to the request's closing log event."""
+    g.context.facts.update(facts)
+
+
+class RequestClock:
+    """First and last of the pipeline: begins the context, refuses late requests, closes it."""
+
+    def __init__(self, *, deadline_s: float, max_wait_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._max_wait_s = max_wait_s
+
+    def begin_request(self) -> None:
+        """Raises: Overloaded, if the request waited too long before a worker took it."""
+        g.context = current = RequestContext(request.environ, self._deadline_s)
+        # Whatever is logged on the way carries the id that the caller is told.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=current.request_id)
+        if current.waited_s > self._max_wait_s:
+            facts = {"waited_ms": round(current.waited_s * 1000)}
+            raise Overloaded("The request waited too long for a worker.", facts=facts)
+
+    def finish_request(self, response: Response) -> Response:
+        """Name the request in the answer; say the rest once the answer is out."""
+        current: RequestContext = g.context
+        current.enter("")
+        response.headers["X-Request-ID"] = current.request_id
+        event = _closing_event(current, response)
+        quiet = request.endpoint in _QUIET_ENDPOINTS and response.status_code < 400
+        environ, status = request.environ, response.status_code
+
+        def close() -> None:
+            for action in current.on_close:
+                _run_safely(action, status)
+            _drain(environ)
+            if not quiet:
+                _write(event, current)
+
+        response.call_on_close(close)
+        return response
+
+
+def _closing_event(current: RequestContext, response: Response) -> dict[str, Any]:
+    event: dict[str, Any] = {"request_id": current.request_id, "trace_id": current.trace_id}
+    principal = current.principal
+    if principal is not None:
+        event["partner"] = principal.partner
+        event["client_id"] = principal.client_id
+        event["key_id"] = principal.key_id
+        event["jti"] = principal.jti
+    event["method"] = request.method if request.method in _METHODS else "other"
+    event["route"] = request.url_rule.rule if request.url_rule else "unmatched"
+    event["status"] = response.status_code
+    event["bytes_in"] = request.content_length or 0
+    event["bytes_out"] = response.content_length or 0
+    event["client_address"] = current.client_address
+    return event
+
+
+def _write(event: dict[str, Any], current: RequestContext) -> None:
+    event.update(current.facts)
+    event["duration_ms"] = round((time.perf_counter() - current.started_at) * 1000, 3)
+    for phase, seconds in current.phases.items():
+        event[f"{phase}_ms"] = round(seconds * 1000, 3)
+    write = log.error if event["status"] >= 500 else log.info
+    _run_safely(lambda _: write("request_finished", **event), 0)
+
+
+def _run_safely(action: Callable[[int], None], status: int) -> None:
+    # The answer is out: whatever fails now (a full disk, a lost store) must not end the worker.
+    try:
+        action(status)
+    except Exception:
+        # If the log itself fails, there is nowhere left to say so.
+        with suppress(Exception):
+            log.exception("after_request_failed")
+
+
+# Without a proxy that caps bodies, an endless one must not hold the worker.
+_DRAINED_MIB = 32
+
+
+def _drain(environ: Mapping[str, Any]) -> None:
+    # A worker that closes its socket with an unread body makes nginx answer 502 in place of
+    # the refusal. nginx holds the body already and caps its size, so this takes milliseconds.
+    stream = environ["wsgi.input"]
+    has_body = environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
+    if has_body and not environ.get("gateway.body_read"):
+        # A caller that breaks off is no news, and servers repeat what it sent in their errors.
+        with suppress(Exception):
+            for _ in range(_DRAINED_MIB):
+                if not stream.read(1 << 20):
+                    break
+
+
+def _request_id(environ: Mapping[str, Any]) -> str:
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+
+
+def _trace_id(environ: Mapping[str, Any]) -> str | None:
+    """W3C Trace Context, section 3.2; anything else is ignored."""
+    given = environ.get("HTTP_TRACEPARENT")
+    match = _TRACEPARENT.fullmatch(given) if given else None
+    return match[1] if match else None
+
+
+def _waited_s(environ: Mapping[str, Any]) -> float:
+    match = _QUEUED_AT.fullmatch(environ.get("HTTP_X_REQUEST_START", ""))
+    return max(0.0, time.time() - float(match[1])) if match else 0.0

@@ -1,0 +1,1 @@
+"""Bytes to columns and back. Knows formats and their caps, but no protocol."""

@@ -1,0 +1,137 @@
+"""The prediction app: its pipeline and its route table, in reading order."""
+
+from collections.abc import Callable
+
+from flask import Flask, Response
+from flask_limiter import Limiter
+from limits import parse as parse_limit
+from werkzeug.routing import BaseConverter
+
+from config.settings import Settings
+from gateway.admission import Admission
+from gateway.auth.access import ANY_TOKEN, PUBLIC, Access, FailureLimit
+from gateway.auth.verifier import Verifier
+from gateway.control.watcher import SnapshotWatcher
+from gateway.deadline import DeadlineRunner
+from gateway.errors import JsonApi, problem_from, problem_response
+from gateway.inference import Inference
+from gateway.limits import PartnerLimiter
+from gateway.model_errors import problem_from_model
+from gateway.request_context import RequestClock, context, note
+from gateway.resources.health import Live, Ready
+from gateway.resources.limits import Limits
+from gateway.resources.models import ModelContract, Models
+from gateway.resources.predict import Predict
+from gateway.security_headers import add_security_headers
+from gateway.wire.json_document import JsonParser
+from model import ModelError, ServedModels
+
+_MODEL = "/v1/models/<model_name:model_name>"
+
+# What each endpoint needs: nothing, any valid token, or a scope for the model it names. An
+# endpoint that is missing here needs a token.
+NEEDS = {
+    "live": PUBLIC,
+    "ready": PUBLIC,
+    "limits": ANY_TOKEN,
+    "models": ANY_TOKEN,
+    "model_contract": "read",
+    "predict": "predict",
+}
+FREE_ENDPOINTS = frozenset({"live", "ready", "limits"})
+ROW_ENDPOINTS = frozenset({"predict"})
+
+
+class ModelNameConverter(BaseConverter):
+    """Model names as they stand in paths and scopes."""
+
+    regex = "[a-z0-9][a-z0-9._-]{0,62}"
+
+
+def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part once.
+    settings: Settings,
+    watcher: SnapshotWatcher,
+    models: ServedModels,
+    flask_limiter: Limiter,
+    partner_limiter: PartnerLimiter,
+    ready: Callable[[], bool],
+) -> Flask:
+    """The WSGI app that answers predictions.
+
+    Args:
+        watcher: the current snapshot of the control store.
+        models: what this worker serves.
+        flask_limiter: keeps the counts of addresses.
+        partner_limiter: keeps the counts of partners.
+        ready: whether this worker can serve.
+    """
+    app = Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
+    # Merging slashes would redirect, to whatever host the caller named.
+    app.url_map.merge_slashes = False
+    app.url_map.converters["model_name"] = ModelNameConverter
+
+    verifier = Verifier(app, watcher, settings.auth, issuer=settings.issuer)
+    failures = FailureLimit(
+        flask_limiter, parse_limit(settings.limits.failed_authentications_per_address)
+    )
+    admission = Admission(
+        partner_limiter, free_endpoints=FREE_ENDPOINTS, row_endpoints=ROW_ENDPOINTS
+    )
+    deadline = DeadlineRunner(settings.server.max_abandoned_predictions)
+    inference = Inference(models, admission, deadline, default_model=settings.models.default)
+    access = Access(verifier, failures, NEEDS, inference.default_model_name)
+    clock = RequestClock(
+        deadline_s=settings.server.request_deadline_s, max_wait_s=settings.server.max_wait_s
+    )
+
+    # The security architecture: every request takes these steps, in this order.
+    app.before_request(clock.begin_request)
+    app.before_request(access.authenticate)
+    app.before_request(admission.refuse_exhausted)
+    app.before_request(access.authorize)
+
+    _add_routes(app, settings, inference, admission, ready)
+
+    app.register_error_handler(Exception, answer_problem)
+    # Flask runs these from the last to the first.
+    app.after_request(clock.finish_request)
+    add_security_headers(app)
+    app.after_request(admission.add_fields)
+    return app
+
+
+def _add_routes(
+    app: Flask,
+    settings: Settings,
+    inference: Inference,
+    admission: Admission,
+    ready: Callable[[], bool],
+) -> None:
+    parser = JsonParser(
+        max_depth=settings.server.json_max_depth,
+        max_elements=settings.server.json_max_elements,
+    )
+    api = JsonApi(app)
+    api.add_resource(Live, "/livez", endpoint="live")
+    api.add_resource(Ready, "/readyz", endpoint="ready", resource_class_args=(ready,))
+    api.add_resource(Limits, "/v1/limits", endpoint="limits", resource_class_args=(admission,))
+    api.add_resource(Models, "/v1/models", endpoint="models", resource_class_args=(inference,))
+    api.add_resource(
+        ModelContract, _MODEL, endpoint="model_contract", resource_class_args=(inference,)
+    )
+    api.add_resource(
+        Predict,
+        f"{_MODEL}/predict",
+        f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
+        "/predict",
+        endpoint="predict",
+        resource_class_args=(inference, parser, settings.server.max_body_bytes),
+    )
+
+
+def answer_problem(exc: Exception) -> Response:
+    """Any exception of a request as an answer, and as facts of its closing event."""
+    problem = problem_from_model(exc) if isinstance(exc, ModelError) else problem_from(exc)
+    note(code=problem.code, **problem.facts)
+    return problem_response(problem, context().request_id)

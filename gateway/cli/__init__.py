@@ -1,0 +1,58 @@
+"""`gateway …`: everything operations do, from the shell.
+
+Exit codes: 0 done, 1 refused or failed (one line says why), 2 wrong usage, 3 done but not yet
+served by every worker.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+# In the order of the help page. A command's module is imported when it is called: a partner is
+# created in 0.4 s, and does not wait for scikit-learn.
+COMMANDS = {
+    "run": "Serve predictions and tokens.",
+    "stack": "Serve in the production shape: nginx, TLS, Redis, separate processes.",
+    "status": "Workers, models and stores, as they are now.",
+    "partner": "Create, show and change partners.",
+    "key": "List, rotate and retire signing keys.",
+    "token": "Issue a token to try things; revoke tokens.",
+    "model": "Models and their versions.",
+    "config": "Check the configuration.",
+    "audit": "Who changed what, and when.",
+    "logs": "Read the service's log.",
+}
+
+
+class _Commands(click.Group):
+    """The commands above, each the function of its own name in the module of its own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where keys, control store and models live. Default: data_dir of the settings (var).",
+)
+@click.pass_context
+def main(context: click.Context, data_dir: Path | None) -> None:
+    """A hardened gateway for model predictions."""
+    context.obj = data_dir

@@ -1,0 +1,32 @@
+"""`python -m gateway.cli.example`: train the example model, add it and activate it."""
+
+import runpy
+import tempfile
+from pathlib import Path
+
+from gateway.cli.administration import Administration, actor, service_settings
+from gateway.cli.prepare import EXAMPLE_NAME
+from model import Manifest, ModelStore, VersionExists
+
+TRAINING_SCRIPT = Path(__file__).parents[2] / "examples" / "breast_cancer" / "train.py"
+VERSION = "1"
+
+
+def add_example(admin: Administration) -> None:
+    """Bring the example into service, from wherever an earlier attempt was broken off."""
+    manifest = _added(ModelStore(admin.settings.models_dir))
+    admin.store.add_model_version(EXAMPLE_NAME, VERSION, manifest.digest)
+    admin.store.activate_model(EXAMPLE_NAME, VERSION)
+
+
+def _added(store: ModelStore) -> Manifest:
+    with tempfile.TemporaryDirectory() as folder:
+        runpy.run_path(str(TRAINING_SCRIPT))["main"](Path(folder))
+        try:
+            return store.add(Path(folder), EXAMPLE_NAME, VERSION, actor())
+        except VersionExists:
+            return store.manifest(EXAMPLE_NAME, VERSION)
+
+
+if __name__ == "__main__":
+    add_example(Administration(service_settings()))

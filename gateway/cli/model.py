@@ -1,0 +1,97 @@
+"""`gateway model …`: models and their versions."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.cli.administration import AdminGroup, Administration, administration
+from gateway.cli.output import json_option, moment, show_json, show_table
+from gateway.control.worker_status import live_workers
+
+
+@click.group(cls=AdminGroup)
+def model() -> None:
+    """Models and their versions."""
+
+
+@model.command("list")
+@json_option
+@click.pass_obj
+def list_models(data_dir: Path | None, as_json: bool) -> None:
+    """All versions, which one is active, and how the workers serve it."""
+    versions = _versions(administration(data_dir))
+    if as_json:
+        show_json(versions)
+        return
+    columns = ("model", "version", "active", "workers", "added", "by")
+    rows = [
+        (
+            version["model"],
+            version["version"],
+            "yes" if version["active"] else "no",
+            _summary(version["workers"]) if version["active"] else None,
+            version["added_at"],
+            version["added_by"],
+        )
+        for version in versions
+    ]
+    show_table(columns, rows)
+
+
+@model.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show(data_dir: Path | None, name: str, as_json: bool) -> None:
+    """One model: its versions, their digests, and its state in each worker."""
+    versions = [row for row in _versions(administration(data_dir)) if row["model"] == name]
+    if not versions:
+        raise click.ClickException(f"There is no model {name} (see: gateway model list)")
+    if as_json:
+        show_json(versions)
+        return
+    for version in versions:
+        show_table(("", ""), [(key, value) for key, value in version.items() if key != "workers"])
+        if version["active"]:
+            columns = ("state", "version", "reason")
+            rows = [
+                (worker, *[state.get(column) for column in columns])
+                for worker, state in version["workers"].items()
+            ]
+            show_table(("worker", *columns), rows)
+
+
+def _versions(admin: Administration) -> list[dict[str, Any]]:
+    states = _states_by_model(admin)
+    return [
+        {
+            "model": row.name,
+            "version": row.version,
+            "active": row.active,
+            "added_at": moment(row.added_at),
+            "added_by": row.added_by,
+            "manifest_digest": row.manifest_digest,
+            "workers": states.get(row.name, {}) if row.active else {},
+        }
+        for row in admin.store.model_versions()
+    ]
+
+
+def _states_by_model(admin: Administration) -> dict[str, dict[str, Any]]:
+    try:
+        workers = live_workers(admin.status_engine, time.time())
+    except SQLAlchemyError:
+        return {}
+    states: dict[str, dict[str, Any]] = {}
+    for worker in workers:
+        for name, state in worker.models.items():
+            states.setdefault(name, {})[worker.worker] = state
+    return states
+
+
+def _summary(states: dict[str, Any]) -> str:
+    ready = sum(1 for state in states.values() if state["state"] == "ready")
+    return f"{ready} of {len(states)} ready" if states else "none running"

@@ -1,0 +1,1 @@
+"""One file per published protocol: its request and reply shapes. Knows no bytes."""

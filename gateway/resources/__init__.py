@@ -1,0 +1,1 @@
+"""Flask-RESTful resources: three lines each, parse, predict, render."""

@@ -1,0 +1,42 @@
+"""Both apps in one process, for `make run`: convenient, and said at start, because a process that
+unpickles models then also holds the private keys."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from config.settings import load_settings
+from gateway.control.watcher import Ticker
+from gateway.wsgi.parts import make_flask_limiter, make_watcher
+from gateway.wsgi.predictions import make_predictions
+from gateway.wsgi.service import Service
+from gateway.wsgi.tokens import make_tokens
+
+log = structlog.get_logger()
+
+_TOKEN_PATHS = ("/oauth/", "/.well-known/")
+
+
+def joined_app() -> Service:
+    """What `gateway run` serves."""
+    settings = load_settings()
+    watcher = make_watcher(settings)
+    flask_limiter = make_flask_limiter(settings.limits)
+    predictions = make_predictions(settings, watcher, flask_limiter)
+    tokens = make_tokens(settings, watcher, flask_limiter)
+
+    def route(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        is_token_path = environ["PATH_INFO"].startswith(_TOKEN_PATHS)
+        return (tokens.app if is_token_path else predictions.app)(environ, start_response)
+
+    log.warning("models_and_private_keys_share_a_process", remedy="make stack keeps them apart")
+    report = predictions.reporter(settings, "joined", watcher)
+    tasks = [
+        watcher.refresh,
+        predictions.partners.probe,
+        tokens.audit_log.write,
+        report.write,
+    ]
+    control = Ticker(tasks, settings.control.poll_s)
+    return Service(route, control, report, others=[predictions.ticker(settings)])

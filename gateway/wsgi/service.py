@@ -1,0 +1,88 @@
+"""A WSGI app with the background work of its worker."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine
+
+from gateway.control.watcher import SnapshotWatcher, Ticker
+from gateway.control.worker_status import WorkerReport
+
+log = structlog.get_logger()
+
+WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class Service:
+    """What Gunicorn calls. `GatewayWorker` starts it after the fork.
+
+    Args:
+        app: answers the requests.
+        control: keeps the snapshot; a worker does not serve before its first round.
+        report: what this worker says of itself.
+        others: further background work, each in its own thread.
+    """
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        control: Ticker,
+        report: "Reporter",
+        *,
+        others: Sequence[Ticker] = (),
+    ) -> None:
+        self._app = app
+        self._control = control
+        self._others = others
+        self._report = report
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self._app(environ, start_response)
+
+    def start(self) -> None:
+        """Begin the background work of this worker, which then may serve.
+
+        What a worker inherits by its fork may be days old: a token revoked since must be refused
+        from the first request on, so the first round is done before there is one.
+        """
+        self._control.run_round()
+        for ticker in (self._control, *self._others):
+            ticker.start()
+
+    def stop(self) -> None:
+        """End it, and take this worker off the list of those that serve."""
+        for ticker in (self._control, *self._others):
+            ticker.stop()
+        self._report.remove()
+
+
+class Reporter:
+    """Writes what this worker serves to the status database."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        role: str,
+        watcher: SnapshotWatcher,
+        *,
+        models: Callable[[], Mapping[str, Any]] = dict,
+        in_fallback: Callable[[], bool] = bool,
+    ) -> None:
+        self._report = WorkerReport(engine, role)
+        self._watcher = watcher
+        self._models = models
+        self._in_fallback = in_fallback
+
+    def write(self) -> None:
+        """The last task of a round: what it says is in force already."""
+        self._report.write(
+            self._watcher.current.revision, self._models(), limits_fallback=self._in_fallback()
+        )
+
+    def remove(self) -> None:
+        """Say that this worker ends."""
+        try:
+            self._report.remove()
+        except Exception as exc:
+            log.warning("worker_status_not_removed", error=type(exc).__name__)

@@ -1,0 +1,81 @@
+"""A prepared data directory, and `gateway …` on it in this process."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from config.settings import Settings
+from gateway.cli import main
+from gateway.cli.administration import Administration
+from gateway.cli.prepare import prepare
+from gateway.control.store import AuditEntry, ControlStore
+from gateway.control.worker_status import WorkerReport
+
+
+def make_data_dir(folder: Path) -> Path:
+    """What `make run` makes before it serves."""
+    prepare(Settings(data_dir=folder / "var"), demo=True)
+    return folder / "var"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Someone who types commands about one data directory."""
+
+    data_dir: Path
+
+    def copy_to(self, folder: Path) -> "Shell":
+        """The same, to be spoilt."""
+        return Shell(Path(shutil.copytree(self.data_dir, folder / "var")))
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(data_dir=self.data_dir)
+
+    @property
+    def store(self) -> ControlStore:
+        return Administration(self.settings).store
+
+    def run(self, *arguments: str, stdin: str | None = None) -> Result:
+        """Type a command."""
+        return CliRunner().invoke(main, ["--data-dir", str(self.data_dir), *arguments], input=stdin)
+
+    def done(self, *arguments: str, stdin: str | None = None) -> str:
+        """What a command prints that succeeds."""
+        result = self.run(*arguments, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What a command says to machines."""
+        return json.loads(self.done(*arguments, "--json"))
+
+    def refused(self, *arguments: str, exit_code: int = 1, stdin: str | None = None) -> str:
+        """The one line of a command that is refused: no traceback, nothing on stdout."""
+        result = self.run(*arguments, stdin=stdin)
+        assert (result.exit_code, result.stdout) == (exit_code, ""), result.output
+        assert isinstance(result.exception, SystemExit)
+        if exit_code == 1:
+            assert result.stderr.startswith("Error: ")
+            assert result.stderr.count("\n") == 1, result.stderr
+        return result.stderr
+
+    def audited(self) -> AuditEntry:
+        """The newest audit entry."""
+        return self.store.audit_entries(1)[0]
+
+    def report(self, revision: int, models: dict[str, Any] | None = None) -> WorkerReport:
+        """Be a live worker that serves a revision."""
+        report = WorkerReport(Administration(self.settings).status_engine, "joined")
+        report.write(revision, models or {}, limits_fallback=False)
+        return report
+
+
+def rows_of(table: str) -> list[Sequence[str]]:
+    """The cells of a printed table, its heading first."""
+    return [line.split() for line in table.splitlines() if line.strip()]

@@ -1,0 +1,33 @@
+"""Fixtures of the unit tests. System tests have their own: they never import the app."""
+
+import os
+from pathlib import Path
+
+import pytest
+from app_fixture import AppFixture, make_app
+from cli_fixtures import Shell, make_data_dir
+
+# Settings of the shell that runs the tests must not decide what they see.
+for _name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+    del os.environ[_name]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> AppFixture:
+    """The prediction app with the model `wine` and the partner `acme` (plan standard)."""
+    return make_app(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    """The same for tests that change nothing, and without limits that they could use up."""
+    limits = {"failed_authentications_per_address": "1000000/minute"}
+    gateway = make_app(tmp_path_factory.mktemp("gateway"), limits=limits)
+    gateway.control.set_partner("acme", plan="unlimited")
+    return gateway
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A data directory as `make run` makes it, and its commands. Not to be changed: copy it."""
+    return Shell(make_data_dir(tmp_path_factory.mktemp("prepared")))

@@ -1,0 +1,81 @@
+"""Fixtures of the black-box tests: real nginx, Gunicorn, Redis and TLS, nothing imported."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stack_process import Stack, running
+
+_PLANS = """
+[trial]
+requests_per_second = 20
+requests_per_minute = 600
+rows_per_hour = 100_000
+max_rows_per_call = 1_000
+max_concurrent_calls = 4
+
+[standard]
+requests_per_second = 100
+requests_per_minute = 3_000
+rows_per_hour = 5_000_000
+max_rows_per_call = 10_000
+max_concurrent_calls = 16
+
+[unlimited]
+max_rows_per_call = 100_000
+max_concurrent_calls = 64
+
+[fifty_an_hour]
+rows_per_hour = 50
+max_rows_per_call = 50
+max_concurrent_calls = 64
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers() -> None:
+    missing = [name for name in ("nginx", "redis-server") if shutil.which(name) is None]
+    if not missing or (os.geteuid() == 0 and shutil.which("apt-get")):
+        return  # The stack itself installs what is missing.
+    message = f"system tests need {', '.join(missing)} (Debian packages nginx, redis-server)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A short path: unix sockets have room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def plans(folder: Path) -> Path:
+    """The shipped plans, and one with a number small enough to count to."""
+    path = folder / "plans.toml"
+    path.write_text(_PLANS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def stack(folder: Path, plans: Path) -> Iterator[Stack]:
+    """One stack for all tests that leave it as they found it."""
+    home = folder / "shared"
+    home.mkdir(mode=0o755)
+    environment = {
+        "GATEWAY_PLANS": str(plans),
+        # Load with a dead token must see what the token is answered, not what the address is.
+        "GATEWAY_LIMITS__FAILED_AUTHENTICATIONS_PER_ADDRESS": "1000000/minute",
+    }
+    yield from running(Stack(home, environment))
+
+
+@pytest.fixture(scope="session")
+def token(stack: Stack) -> str:
+    """A token of a partner without rates."""
+    return stack.token(stack.create_partner("steady"))

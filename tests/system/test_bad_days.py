@@ -1,0 +1,219 @@
+"""Stores that go away, artifacts that rot, workers that hang: what works on, and what is said."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from load import Load
+from stack_process import EXAMPLE_BODY, PREDICT, ROOT, Stack, bearer, running
+
+
+@pytest.fixture(scope="module")
+def fragile(folder: Path, plans: Path) -> Iterator[Stack]:
+    """A stack that refuses tokens after 3 s without its database."""
+    home = folder / "fragile"
+    home.mkdir(mode=0o755)
+    environment = {
+        "GATEWAY_PLANS": str(plans),
+        "GATEWAY_AUTH__REFUSE_TOKENS_AFTER_S": "3",
+    }
+    yield from running(Stack(home, environment))
+
+
+@pytest.fixture(scope="module")
+def fragile_token(fragile: Stack) -> str:
+    return fragile.token(fragile.create_partner("steady"))
+
+
+def redis_pid(stack: Stack) -> int:
+    """The Redis that this stack started, and no other."""
+    assert stack.process is not None
+    children = ["pgrep", "-P", str(stack.process.pid), "redis-server"]
+    return int(subprocess.run(children, capture_output=True, text=True, check=True).stdout)
+
+
+def test_redis_hangs_and_comes_back(fragile: Stack, fragile_token: str) -> None:
+    """Predictions go on under the local fallback, tokens are refused; then all is as before."""
+    pid = redis_pid(fragile)
+    with fragile.client() as client:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            away = [
+                client.post(PREDICT, content=EXAMPLE_BODY, headers=bearer(fragile_token))
+                for _ in range(20)
+            ]
+            credentials = fragile.demo_credentials()
+            refused = client.post(
+                "/oauth/token",
+                data={"grant_type": "client_credentials"},
+                auth=(credentials["client_id"], credentials["client_secret"]),
+            )
+            fragile.wait_until(
+                lambda: bool(fragile.cli_json("status", check=False)["limits_in_fallback"]),
+                5,
+                "seen in gateway status",
+            )
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    assert {answer.status_code for answer in away} == {200}
+    assert max(answer.elapsed.total_seconds() for answer in away) < 1.0
+    assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
+    assert "Retry-After" in refused.headers
+    fragile.wait_until(lambda: fragile.cli_json("status", check=False)["healthy"], 10, "healthy")
+    started = fragile.events("limits_fallback_started")
+    assert 1 <= len(started) <= 2  # Once in each worker that met it.
+    assert fragile.token(fragile.demo_credentials())
+
+
+def test_redis_dies_and_is_started_again(fragile: Stack, fragile_token: str) -> None:
+    """Nothing fails in between; the stack itself starts it again."""
+    with Load(fragile, lambda: fragile_token, callers=2) as load:
+        load.wait_for_answers(20)
+        os.kill(redis_pid(fragile), signal.SIGKILL)
+        load.wait_for_answers(60)
+        fragile.wait_until(
+            lambda: fragile.cli_json("status", check=False)["healthy"], 15, "healthy"
+        )
+
+    assert set(load.statuses) == {200}, load.bodies[:3]
+    assert not load.broken
+
+
+def test_database_away(fragile: Stack, fragile_token: str) -> None:
+    """Service goes on from the last snapshot; after the stated age tokens are refused with 503."""
+    control = fragile.data_dir / "control"
+    hidden = fragile.data_dir / "control.hidden"
+    with fragile.client() as client:
+
+        def status() -> int:
+            answer = client.post(PREDICT, content=EXAMPLE_BODY, headers=bearer(fragile_token))
+            return answer.status_code
+
+        control.rename(hidden)
+        try:
+            at_once = status()
+            fragile.wait_until(
+                lambda: {status() for _ in range(8)} == {503}, 10, "refusing tokens in every worker"
+            )
+            refusal = client.get("/v1/limits", headers=bearer(fragile_token))
+            live = client.get("/readyz").status_code
+        finally:
+            hidden.rename(control)
+        fragile.wait_until(lambda: {status() for _ in range(6)} == {200}, 5, "back")
+
+    assert at_once == 200
+    assert refusal.json()["code"] == "control_store_unavailable"
+    assert int(refusal.headers["Retry-After"]) >= 1
+    assert live == 200
+    assert fragile.events("control_store_away")
+    assert fragile.events("control_store_back")
+
+
+_ADD_MODELS = """
+import sys
+sys.path.insert(0, "tests")
+import time
+from pathlib import Path
+import hostile_models
+from gateway.cli.administration import administration
+from model import ModelStore
+admin = administration(Path(sys.argv[1]))
+store = ModelStore(admin.settings.models_dir)
+for name, source in hostile_models.sources(Path(sys.argv[2])).items():
+    manifest = store.add(source, name, "1", "test")
+    admin.store.add_model_version(name, "1", manifest.digest)
+    revision = admin.store.activate_model(name, "1")
+admin.await_served(revision)
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(folder: Path, plans: Path) -> Iterator[Stack]:
+    """A stack with short deadlines, and models that hang or are corrupt."""
+    home = folder / "hostile"
+    home.mkdir(mode=0o755)
+    environment = {
+        "GATEWAY_PLANS": str(plans),
+        "GATEWAY_SERVER__REQUEST_DEADLINE_S": "1.0",
+        "GATEWAY_SERVER__MAX_WAIT_S": "0.9",
+        "PYTHONPATH": str(ROOT / "tests"),
+    }
+    for stack in running(Stack(home, environment)):
+        subprocess.run(
+            [sys.executable, "-c", _ADD_MODELS, str(stack.data_dir), str(home / "sources")],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            check=True,
+            timeout=60,
+        )
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def hostile_token(hostile: Stack) -> str:
+    return hostile.token(hostile.create_partner("steady"))
+
+
+def test_slow_model_ends_at_its_deadline(hostile: Stack, hostile_token: str) -> None:
+    """A model that takes 1.5 s is answered with 504 at 1.0 s, and the worker is free again."""
+    with hostile.client() as client:
+        url = "/v1/models/slow/predict"
+        hostile.wait_until(
+            lambda: (
+                client.post(url, content="[[0]]", headers=bearer(hostile_token)).status_code == 504
+            ),
+            15,
+            "loaded",
+        )
+        slow = client.post(url, content="[[0]]", headers=bearer(hostile_token))
+        quick = client.post(PREDICT, content=EXAMPLE_BODY, headers=bearer(hostile_token))
+
+    assert (slow.status_code, slow.json()["code"]) == (504, "deadline_exceeded")
+    assert slow.elapsed.total_seconds() > 0.9
+    assert quick.status_code == 200
+
+
+def test_stuck_worker_is_replaced(hostile: Stack, hostile_token: str) -> None:
+    """Code that never ends costs its caller a 5xx, and one worker its life."""
+    before = set(hostile.worker_pids())
+    with hostile.client() as client:
+        stuck = client.post(
+            "/v1/models/stuck/predict", content="[[1]]", headers=bearer(hostile_token)
+        )
+        hostile.wait_until(
+            lambda: len(hostile.worker_pids()) == 2 and set(hostile.worker_pids()) != before,
+            20,
+            "replaced",
+        )
+        after = client.post(PREDICT, content=EXAMPLE_BODY, headers=bearer(hostile_token))
+
+    assert stuck.status_code in (502, 504), stuck.text
+    assert stuck.json()["code"] in ("bad_gateway", "deadline_exceeded")
+    assert after.status_code == 200
+
+
+def test_corrupt_artifact_fails_alone(hostile: Stack, hostile_token: str) -> None:
+    """A version whose bytes changed answers 503, shows in status, and leaves the others alone."""
+    artifact = hostile.data_dir / "models" / "breast-cancer" / "1" / "model.joblib"
+    original = artifact.read_bytes()
+    artifact.chmod(0o644)
+    artifact.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+    try:
+        hostile.stop()
+        hostile.start()
+        with hostile.client() as client:
+            corrupt = client.post(PREDICT, content=EXAMPLE_BODY, headers=bearer(hostile_token))
+            other = client.get("/v1/models", headers=bearer(hostile_token))
+    finally:
+        artifact.write_bytes(original)
+    status = hostile.cli_json("status", check=False)
+
+    assert (corrupt.status_code, corrupt.json()["code"]) == (503, "model_unavailable")
+    assert other.status_code == 200
+    assert {failure["model"] for failure in status["failed_models"]} == {"breast-cancer"}
+    assert hostile.events("model_not_loaded")

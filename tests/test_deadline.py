@@ -1,0 +1,113 @@
+"""Predictions end in time or are given up in time. Source: SEC-99."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from app_fixture import make_app
+from fakes import SlowEstimator, wine_classifier
+
+from gateway.deadline import DeadlineRunner
+from gateway.errors import DeadlineExceeded, Overloaded
+
+
+@pytest.fixture
+def blocker() -> threading.Event:
+    """Work waits for this; whatever was given up ends with the test."""
+    return threading.Event()
+
+
+def fail() -> None:
+    raise KeyError("of the function's own")
+
+
+@pytest.mark.parametrize("estimate_s", [0.0, 1.0], ids=["inline", "in a thread"])
+def test_results_and_exceptions_pass_through(estimate_s: float) -> None:
+    """What the function returns or raises is what the caller gets, the same object."""
+    runner, result = DeadlineRunner(1), object()
+
+    assert runner.run(lambda: result, estimate_s=estimate_s, remaining_s=5) is result
+    assert runner.run(lambda: None, estimate_s=estimate_s, remaining_s=5) is None
+    with pytest.raises(KeyError, match="of the function's own"):
+        runner.run(fail, estimate_s=estimate_s, remaining_s=5)
+
+
+@pytest.mark.parametrize(("estimate_s", "inline"), [(0.0, True), (0.049, True), (0.05, False)])
+def test_what_is_fast_runs_in_the_workers_thread(estimate_s: float, inline: bool) -> None:
+    """Below a twentieth of the time that is left no other thread is needed."""
+    thread = DeadlineRunner(1).run(threading.current_thread, estimate_s=estimate_s, remaining_s=1.0)
+
+    assert (thread is threading.current_thread()) == inline
+
+
+@pytest.mark.parametrize("remaining_s", [0.0, -1.0])
+def test_without_time_nothing_is_begun(remaining_s: float) -> None:
+    """A request that used up its time before the model gets 504, and the model is not asked."""
+    begun: list[int] = []
+    with pytest.raises(DeadlineExceeded):
+        DeadlineRunner(1).run(lambda: begun.append(1), estimate_s=0, remaining_s=remaining_s)
+
+    assert begun == []
+
+
+def test_given_up_work_is_counted_and_capped(blocker: threading.Event) -> None:
+    """Beyond the cap slow calls are refused at once; when the work has ended they are not."""
+    runner = DeadlineRunner(2)
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            runner.run(blocker.wait, estimate_s=1, remaining_s=0.01)
+    with pytest.raises(Overloaded) as refusal:
+        runner.run(blocker.wait, estimate_s=60, remaining_s=60)
+    while_busy = runner.run(lambda: "fast", estimate_s=0, remaining_s=1)
+    blocker.set()
+    for thread in threading.enumerate():
+        if thread.name == "prediction":
+            thread.join(5)
+
+    assert refusal.value.headers["Retry-After"] == "5"
+    assert while_busy == "fast"
+    assert runner.run(lambda: "slow", estimate_s=1, remaining_s=5) == "slow"
+
+
+def test_an_overrun_is_504_in_time(tmp_path: Path) -> None:
+    """A model of 3 s under a deadline of 100 ms: 504 while it still works, then 503."""
+    gateway = make_app(
+        tmp_path,
+        models={"slow": SlowEstimator(3.0), "wine": wine_classifier()},
+        server={
+            "request_deadline_s": 0.1,
+            "max_wait_s": 0.05,
+            "max_abandoned_predictions": 1,
+        },
+    )
+    started = time.perf_counter()
+    overrun = gateway.predict([[1, 1]], "/v1/models/slow/predict")
+    took_s = time.perf_counter() - started
+    refused = gateway.predict([[1, 1]], "/v1/models/slow/predict")
+    fast = gateway.client.get("/v1/models/wine", headers=gateway.bearer())
+    limits = gateway.client.get("/v1/limits", headers=gateway.bearer()).json["limits"]
+
+    assert overrun.status_code == 504
+    assert overrun.json["code"] == "deadline_exceeded"
+    assert took_s >= 0.1
+    assert refused.status_code == 503
+    assert refused.json["code"] == "overloaded"
+    assert refused.headers["Retry-After"] == "5"
+    assert fast.status_code == 200
+    # The call is over for its partner: its lease is back although the model still computes.
+    assert limits[-1]["remaining"] == limits[-1]["limit"]
+
+
+def test_a_slow_model_within_its_time_answers(tmp_path: Path) -> None:
+    """In another thread the answer is the same."""
+    gateway = make_app(tmp_path, models={"slow": SlowEstimator(0.01)})
+    gateway_deadline = make_app(
+        tmp_path / "tight",
+        models={"slow": SlowEstimator(0.1)},
+        server={"request_deadline_s": 1.9, "max_wait_s": 1.0},
+    )
+    answers = [app.predict([[1, 1]], "/predict") for app in (gateway, gateway_deadline)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[0].data == answers[1].data

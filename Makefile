@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stack test check bench lock clean
+.PHONY: help setup extras run stack test check bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 12
@@ -23,6 +23,13 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(VENV)/.extras: requirements/extras.txt $(VENV)/.runtime
+	@echo "Installing the optional dependencies …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/extras.txt
+	@touch $@
+
+extras: $(VENV)/.extras  ## Add what data frames, boosting, skops and signing need
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need …"
@@ -51,9 +58,11 @@ check: $(VENV)/.dev  ## Lint, types, import rules
 bench: $(VENV)/.runtime  ## Measure the whole stack beside an empty Flask view (needs wrk)
 	@$(BIN)/python -m bench.beside_empty_view
 
+PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)
-	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q -o requirements/runtime.txt
-	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q -c requirements/runtime.txt -o requirements/dev.txt
+	$(PIN) --group build -o requirements/runtime.txt
+	$(PIN) --group build --all-extras -c requirements/runtime.txt -o requirements/extras.txt
+	$(PIN) --group build --group dev --all-extras -c requirements/extras.txt -o requirements/dev.txt
 
 clean:  ## Remove the virtual environment and all runtime data
 	rm -rf $(VENV) var

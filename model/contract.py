@@ -12,16 +12,34 @@ from model.faults import find_faults
 from model.signature import Feature, Output
 
 
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may ask of the model; None leaves it to the caller's plan and the server."""
+
+    max_rows: int | None = None
+    deadline_s: float | None = None
+
+
 @dataclass(frozen=True)
 class Contract:
-    """The promise of one version of a model. Features are in the model's own order."""
+    """The promise of one version of a model. Features are in the model's own order.
+
+    `cost` weighs the rows of a call where they are charged: 2.0 is twice an ordinary row.
+    """
 
     model_name: str
     model_version: str
     description: str
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
-    example: tuple[tuple[float | None, ...], ...]
+    example: tuple[tuple[Any, ...], ...]
+    limits: CallLimits = CallLimits()
+    cost: float = 1.0
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether all features are numbers of type FP64: the fast path."""
+        return all(feature.datatype == "FP64" for feature in self.features)
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

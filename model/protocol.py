@@ -1,17 +1,14 @@
 """What every kind of model offers, and what it answers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from model.batch import Batch
+from model.batch import Array, Batch
 from model.contract import Contract
 from model.errors import ModelFailed
-
-Array = npt.NDArray[np.generic]
 
 
 class Model(Protocol):
@@ -27,6 +24,25 @@ class Model(Protocol):
         """
 
 
+class TaggedOutputs(dict[str, Array]):
+    """Outputs of a model that also says something about this answer, as Seldon's do.
+
+    Attributes:
+        tags: anything fit for JSON, by name.
+        metrics: {"key", "type" (COUNTER, GAUGE or TIMER), "value", "tags"} each.
+    """
+
+    def __init__(
+        self,
+        outputs: Mapping[str, Array],
+        tags: Mapping[str, Any],
+        metrics: Sequence[Mapping[str, Any]],
+    ) -> None:
+        super().__init__(outputs)
+        self.tags = tags
+        self.metrics = metrics
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """The answer to one batch.
@@ -34,6 +50,7 @@ class Prediction:
     `outputs` has "predictions", shape (n,) or (n, k), and for models that have them
     "probabilities", shape (n, number of classes). All its numbers are finite.
     `digest` is the SHA-256 of the manifest of the version that answered, in hex.
+    `tags` and `metrics` are those of `TaggedOutputs`.
     """
 
     outputs: Mapping[str, Array]
@@ -41,6 +58,8 @@ class Prediction:
     model_version: str
     digest: str
     classes: tuple[Any, ...] | None
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Sequence[Mapping[str, Any]] = ()
 
 
 def require_complete(outputs: Mapping[str, Array], row_count: int) -> None:

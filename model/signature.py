@@ -6,13 +6,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input column. `minimum` and `maximum` are inclusive; None is no bound."""
+    """One input column.
+
+    `datatype` is a word of the Open Inference Protocol: FP64, INT64, BOOL, or BYTES for text.
+    `minimum` and `maximum` are inclusive; None is no bound. `categories` are the only values
+    accepted; None is any.
+    """
 
     name: str
     datatype: str = "FP64"
     nullable: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    categories: tuple[Any, ...] | None = None
     unit: str = ""
     description: str = ""
 
@@ -22,9 +28,13 @@ class Output:
     """One named output array. In `shape`, -1 is the number of rows.
 
     `datatype` is a word of the Open Inference Protocol (FP64, INT64, BOOL, BYTES for text).
+    `names` are those of the columns of an output of shape (-1, k).
     """
 
     name: str
     datatype: str
     shape: tuple[int, ...]
     classes: tuple[Any, ...] | None = None
+    names: tuple[str, ...] | None = None
+    unit: str = ""
+    description: str = ""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from model.batch import Batch
+from model.batch import Array, Batch
 from model.contract import Contract
 from model.declaration import Declaration, ExampleRow, reject
 from model.errors import ArtifactRejected, InvalidInput
-from model.protocol import Array, require_complete
+from model.protocol import require_complete
 from model.signature import Feature, Output
 
 Predict = Callable[[Batch], Mapping[str, Array]]

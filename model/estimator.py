@@ -11,12 +11,11 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from model.batch import Batch
+from model.batch import Array, Batch
 from model.contract import Contract
 from model.declaration import Declaration
 from model.derivation import derive_contract
 from model.errors import ArtifactRejected
-from model.protocol import Array
 
 # Their predict is the class of the highest probability: the trees and bagging compute it so, the
 # others compare the scores that the probabilities rise with. (Two scores closer than one rounding

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from model.artifact import sha256_hex
+from model.batch import Array
 from model.errors import ArtifactRejected, ModelFailed
-from model.protocol import Array
 
 MANIFEST_FILE = "manifest.json"
 

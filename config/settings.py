@@ -97,6 +97,8 @@ class ServerSettings(_Section):
     request_deadline_s: Seconds = 10.0
     max_wait_s: Seconds = 2.0
     max_body_bytes: Count = 16 * 1024 * 1024
+    max_inflated_bytes: Count = 64 * 1024 * 1024
+    max_inflation_ratio: Count = 200
     json_max_depth: Annotated[int, Field(ge=4, le=1000)] = 32
     json_max_elements: Count = 5_000_000
     max_abandoned_predictions: Count = 2

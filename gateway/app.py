@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_limiter import Limiter
 from limits import parse as parse_limit
 from werkzeug.routing import BaseConverter
 
-from config.settings import Settings
+from config.settings import ServerSettings, Settings
 from gateway.admission import Admission
 from gateway.auth.access import ANY_TOKEN, PUBLIC, Access, FailureLimit
 from gateway.auth.verifier import Verifier
@@ -23,6 +23,9 @@ from gateway.resources.limits import Limits
 from gateway.resources.models import ModelContract, Models
 from gateway.resources.predict import Predict
 from gateway.security_headers import add_security_headers
+from gateway.wire.body import BodyCaps
+from gateway.wire.content_coding import compress
+from gateway.wire.inflation import InflationCaps
 from gateway.wire.json_document import JsonParser
 from model import ModelError, ServedModels
 
@@ -98,6 +101,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
     app.after_request(clock.finish_request)
     add_security_headers(app)
     app.after_request(admission.add_fields)
+    app.after_request(lambda answer: compress(answer, request.headers.get("Accept-Encoding", "")))
     return app
 
 
@@ -126,8 +130,13 @@ def _add_routes(
         f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
         "/predict",
         endpoint="predict",
-        resource_class_args=(inference, parser, settings.server.max_body_bytes),
+        resource_class_args=(inference, parser, _body_caps(settings.server)),
     )
+
+
+def _body_caps(server: ServerSettings) -> BodyCaps:
+    inflation = InflationCaps(server.max_inflated_bytes, server.max_inflation_ratio)
+    return BodyCaps(server.max_body_bytes, inflation)
 
 
 def answer_problem(exc: Exception) -> Response:

@@ -86,6 +86,10 @@ class EmptyBody(Problem):
     code, title = "empty_body", "The request has no body"
 
 
+class CorruptBody(Problem):
+    code, title = "corrupt_body", "The compressed body is damaged"
+
+
 class Unauthenticated(Problem):
     """RFC 6750 section 3: no error code in the challenge where no credentials were given."""
 

@@ -71,6 +71,8 @@ def test_the_environment_overrides_every_setting(
         "server.request_deadline_s": 7.5,
         "server.max_wait_s": 1.5,
         "server.max_body_bytes": 1000,
+        "server.max_inflated_bytes": 2000,
+        "server.max_inflation_ratio": 3,
         "server.json_max_depth": 8,
         "server.json_max_elements": 100,
         "server.max_abandoned_predictions": 5,

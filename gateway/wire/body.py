@@ -1,26 +1,45 @@
 """The bytes of a request body, bounded."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import BadRequest, BodyTooLarge, EmptyBody, UnsupportedEncoding
+from gateway.errors import BadRequest, BodyTooLarge, EmptyBody
+from gateway.wire.inflation import InflationCaps, inflate
 
 _READ_MARK = "gateway.body_read"
 
 
-def read_body(environ: dict[str, Any], max_body_bytes: int) -> bytes:
-    """All bytes of the body.
+@dataclass(frozen=True, slots=True)
+class BodyCaps:
+    """How large a body may be: as it is sent, and once inflated."""
+
+    max_body_bytes: int
+    inflation: InflationCaps
+
+
+def read_body(environ: dict[str, Any], caps: BodyCaps, remaining_s: Callable[[], float]) -> bytes:
+    """All bytes of the body, as they were before any Content-Encoding.
+
+    Args:
+        remaining_s: what is left of the request's time.
 
     Raises:
-        UnsupportedEncoding: a Content-Encoding other than identity.
         BodyTooLarge: before a byte is read where the length is declared.
         EmptyBody: there is none.
         BadRequest: the caller sent less than it declared.
+        UnsupportedEncoding, CorruptBody, DeadlineExceeded: see `inflate`.
     """
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "")
-    if encoding and encoding.strip().lower() != "identity":
-        raise UnsupportedEncoding(
-            "Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"}
-        )
+    coding = environ.get("HTTP_CONTENT_ENCODING", "")
+    body = _read_wire(environ, caps.max_body_bytes)
+    if coding and coding.strip().lower() != "identity":
+        body = inflate(body, coding, caps.inflation, remaining_s)
+    if not body:
+        raise EmptyBody
+    return body
+
+
+def _read_wire(environ: dict[str, Any], max_body_bytes: int) -> bytes:
     length = _declared_length(environ)
     if length is not None and length > max_body_bytes:
         raise _too_large(max_body_bytes)
@@ -31,8 +50,6 @@ def read_body(environ: dict[str, Any], max_body_bytes: int) -> bytes:
     environ[_READ_MARK] = True
     if length is not None and len(body) != length:
         raise BadRequest("The body ended before its declared length.")
-    if not body:
-        raise EmptyBody
     return body
 
 

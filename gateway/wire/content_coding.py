@@ -1,0 +1,65 @@
+"""Compressed answers, for those who ask. Source: RFC 9110 sections 8.4 and 12.5.3."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import brotli
+import zstandard
+from flask import Response
+from isal import isal_zlib
+from werkzeug.http import parse_accept_header
+
+# Below this, compressing costs more time than it saves.
+_MIN_BYTES = 1_400
+
+# The fastest level of each: gzip's usual 6 takes six times as long for 8 % less.
+_ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "zstd": lambda body: zstandard.ZstdCompressor(level=1).compress(body),
+    "br": lambda body: brotli.compress(body, quality=1),
+    "gzip": lambda body: isal_zlib.compress(body, 1, 31),
+    "deflate": lambda body: isal_zlib.compress(body, 1, 15),
+}
+
+# Text shrinks; the digits of binary floats are noise, and stay as they are.
+_SHRINKING = (
+    "application/json",
+    "application/problem+json",
+    "application/x-ndjson",
+    "application/openapi+json",
+    "text/",
+)
+
+
+def compress(response: Response, accept_encoding: str) -> Response:
+    """Compress an answer in place, if the caller asked for it and it is worth it.
+
+    Args:
+        accept_encoding: the request's header, empty where there is none: then nothing is done.
+    """
+    if response.is_streamed or not _shrinks(response):
+        return response
+    response.headers["Vary"] = "Accept-Encoding, Authorization"
+    if not accept_encoding or (response.content_length or 0) < _MIN_BYTES:
+        return response
+    coding = best_coding(accept_encoding)
+    if coding != "identity":
+        response.set_data(_ENCODERS[coding](response.get_data()))
+        response.headers["Content-Encoding"] = coding
+    return response
+
+
+# Clients send the same few values, and parsing one takes 20 µs.
+@lru_cache(maxsize=256)
+def best_coding(accept_encoding: str) -> str:
+    """The coding the caller likes most, ours first among equals; identity where none is liked."""
+    given = dict(parse_accept_header(accept_encoding.lower()))
+    others = given.get("*", 0.0)
+    liked = {coding: given.get(coding, others) for coding in _ENCODERS}
+    best = max(liked, key=lambda coding: liked[coding])
+    # Identity is as good as any coding unless it is ranked (RFC 9110 section 12.5.3).
+    return best if liked[best] > 0 and liked[best] >= given.get("identity", 0.0) else "identity"
+
+
+def _shrinks(response: Response) -> bool:
+    content_type = response.content_type or ""
+    return content_type.startswith(_SHRINKING) and "Content-Encoding" not in response.headers

@@ -1,0 +1,176 @@
+"""Compressed request bodies, undone within bounds. Source: RFC 9110 section 8.4, RFC 9659.
+
+A small body can inflate a thousandfold, so the size of what may come out is known before the
+first byte does: a bomb costs no more memory than an honest body of the largest size.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import brotli
+import zstandard
+from isal import igzip_lib, isal_zlib
+
+from gateway.errors import BodyTooLarge, CorruptBody, DeadlineExceeded, UnsupportedEncoding
+
+CODINGS = ("zstd", "br", "gzip", "deflate")
+ACCEPT_ENCODING = ", ".join(CODINGS)
+
+_CHUNK_BYTES = 1 << 20
+# RFC 9659 section 3: no more than 8 MiB of window for zstd as a content coding.
+_ZSTD_WINDOW_BYTES = 8 << 20
+_GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
+
+# Any, because the stubs of isal take its exception for a value.
+_CORRUPT: Any = (
+    igzip_lib.IsalError,
+    brotli.error,
+    zstandard.ZstdError,
+    EOFError,
+)
+
+
+class _Overflow(Exception):
+    """More would come out than is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class InflationCaps:
+    """How large an inflated body may be.
+
+    Attributes:
+        max_bytes: in any case.
+        max_ratio: inflated to compressed size, checked above `free_bytes`.
+    """
+
+    max_bytes: int
+    max_ratio: int
+    free_bytes: int = 1 << 20
+
+    def allowed(self, compressed_bytes: int) -> int:
+        """The largest size that a body of so many bytes may inflate to."""
+        return min(self.max_bytes, max(self.free_bytes, self.max_ratio * compressed_bytes))
+
+
+def inflate(
+    body: bytes, coding: str, caps: InflationCaps, remaining_s: Callable[[], float]
+) -> bytes:
+    """The body as it was before it was compressed.
+
+    Args:
+        coding: the value of Content-Encoding.
+        remaining_s: what is left of the request's time, asked between chunks.
+
+    Raises:
+        UnsupportedEncoding: unknown, or several one upon the other.
+        CorruptBody: not what its Content-Encoding says, cut off, or followed by something else.
+        BodyTooLarge: beyond the caps.
+        DeadlineExceeded: the time ran out.
+    """
+    allowed, size, parts = caps.allowed(len(body)), 0, []
+    chunks = _chunks_of(coding)(body, allowed)
+    try:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > allowed or remaining_s() <= 0:
+                break
+            parts.append(chunk)
+    except _Overflow as exc:
+        raise _too_large(allowed, caps) from exc
+    except _CORRUPT as exc:
+        raise CorruptBody(f"The body is not valid {coding}, or is cut off.") from exc
+    if size > allowed:
+        raise _too_large(allowed, caps)
+    if remaining_s() <= 0:
+        raise DeadlineExceeded
+    return b"".join(parts)
+
+
+def _chunks_of(coding: str) -> Callable[[bytes, int], Iterator[bytes]]:
+    known = _CHUNKS.get(coding.strip().lower())
+    if known is None:
+        detail = f"Send Content-Encoding: one of {ACCEPT_ENCODING}, and only one; or none."
+        raise UnsupportedEncoding(detail, headers={"Accept-Encoding": ACCEPT_ENCODING})
+    return known
+
+
+def _gzip(body: bytes, _allowed: int) -> Iterator[bytes]:
+    """One member or several (RFC 1952 section 2.2)."""
+    rest = body
+    while rest:
+        stream = isal_zlib.decompressobj(_GZIP_WBITS)
+        yield from _inflated(stream, rest)
+        rest = stream.unused_data
+
+
+def _deflate(body: bytes, _allowed: int) -> Iterator[bytes]:
+    """In the zlib format, as the RFC has it, or raw, as some clients send it."""
+    zlib_format = body[:1] and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    stream = isal_zlib.decompressobj(_ZLIB_WBITS if zlib_format else _RAW_WBITS)
+    yield from _inflated(stream, body)
+    if stream.unused_data:
+        raise EOFError
+
+
+def _inflated(stream: Any, data: bytes) -> Iterator[bytes]:
+    while not stream.eof:
+        chunk = stream.decompress(data, _CHUNK_BYTES)
+        if not chunk and not stream.eof:
+            raise EOFError
+        yield chunk
+        data = stream.unconsumed_tail
+
+
+def _br(body: bytes, _allowed: int) -> Iterator[bytes]:
+    stream = brotli.Decompressor()
+    chunk = stream.process(body, output_buffer_limit=_CHUNK_BYTES)
+    while chunk:
+        yield chunk
+        chunk = b"" if stream.is_finished() else stream.process(b"", _CHUNK_BYTES)
+    if not stream.is_finished():
+        raise EOFError
+
+
+def _zstd(body: bytes, allowed: int) -> Iterator[bytes]:
+    """One frame or several (RFC 8878 section 3)."""
+    zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    if 0 <= zstandard.frame_content_size(body) <= allowed:
+        # Nearly always one frame that tells its size.
+        with suppress(zstandard.ZstdError):
+            yield zstd.decompress(body, max_output_size=allowed, allow_extra_data=False)
+            return
+    # A stream takes a frame that was cut off for a whole one, but it bounds what comes out: so it
+    # only measures.
+    with zstd.stream_reader(body, read_across_frames=True) as stream:
+        size = 0
+        while size <= allowed and (chunk := stream.read(_CHUNK_BYTES)):
+            size += len(chunk)
+    if size > allowed:
+        raise _Overflow
+    yield from _zstd_frames(zstd, body)
+
+
+def _zstd_frames(zstd: zstandard.ZstdDecompressor, body: bytes) -> Iterator[bytes]:
+    rest = body
+    while rest:
+        frame = zstd.decompressobj()
+        yield frame.decompress(rest)
+        if not frame.eof:
+            raise EOFError
+        rest = frame.unused_data
+
+
+_CHUNKS: dict[str, Callable[[bytes, int], Iterator[bytes]]] = {
+    "zstd": _zstd,
+    "br": _br,
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+}
+
+
+def _too_large(allowed: int, caps: InflationCaps) -> BodyTooLarge:
+    detail = f"The body inflates to more than {allowed} bytes: send fewer rows per call."
+    return BodyTooLarge(detail, members={"max_body_bytes": caps.max_bytes})

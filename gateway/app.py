@@ -1,6 +1,7 @@
 """The prediction app: its pipeline and its route table, in reading order."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask, Response, request
 from flask_limiter import Limiter
@@ -13,11 +14,13 @@ from gateway.auth.access import ANY_TOKEN, PUBLIC, Access, FailureLimit
 from gateway.auth.verifier import Verifier
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
+from gateway.dialects import DIALECTS, dialect_of
 from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
 from gateway.request_context import RequestClock, context, note
+from gateway.resources.dialect import RequestCall, add_dialects
 from gateway.resources.health import Live, Ready
 from gateway.resources.limits import Limits
 from gateway.resources.models import ModelContract, Models
@@ -41,8 +44,16 @@ NEEDS = {
     "model_contract": "read",
     "predict": "predict",
 }
+_DIALECT_ENDPOINTS = {
+    f"{dialect.name}.{endpoint.name}": endpoint
+    for dialect in DIALECTS
+    for endpoint in dialect.endpoints
+}
+NEEDS |= {name: endpoint.needs for name, endpoint in _DIALECT_ENDPOINTS.items()}
 FREE_ENDPOINTS = frozenset({"live", "ready", "limits"})
-ROW_ENDPOINTS = frozenset({"predict"})
+ROW_ENDPOINTS = frozenset(
+    {"predict", *(name for name, endpoint in _DIALECT_ENDPOINTS.items() if endpoint.takes_rows)}
+)
 
 
 class ModelNameConverter(BaseConverter):
@@ -116,6 +127,7 @@ def _add_routes(
         max_depth=settings.server.json_max_depth,
         max_elements=settings.server.json_max_elements,
     )
+    caps = _body_caps(settings.server)
     api = JsonApi(app)
     api.add_resource(Live, "/livez", endpoint="live")
     api.add_resource(Ready, "/readyz", endpoint="ready", resource_class_args=(ready,))
@@ -130,8 +142,9 @@ def _add_routes(
         f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
         "/predict",
         endpoint="predict",
-        resource_class_args=(inference, parser, _body_caps(settings.server)),
+        resource_class_args=(inference, parser, caps),
     )
+    add_dialects(api, partial(RequestCall, inference, parser, caps, ready))
 
 
 def _body_caps(server: ServerSettings) -> BodyCaps:
@@ -143,4 +156,5 @@ def answer_problem(exc: Exception) -> Response:
     """Any exception of a request as an answer, and as facts of its closing event."""
     problem = problem_from_model(exc) if isinstance(exc, ModelError) else problem_from(exc)
     note(code=problem.code, **problem.facts)
-    return problem_response(problem, context().request_id)
+    dialect = dialect_of(request.path)
+    return problem_response(problem, context().request_id, dialect.problem if dialect else None)

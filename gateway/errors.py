@@ -317,10 +317,22 @@ def _allow(exc: HTTPException) -> Mapping[str, str]:
     return {}
 
 
-def problem_response(problem: Problem, request_id: str) -> Response:
-    """The answer that carries a problem."""
-    body = orjson.dumps(problem.body(request_id))
-    response = Response(body, status=problem.status, content_type=PROBLEM_JSON)
+Shape = Callable[[Problem, str], tuple[bytes, str]]
+
+
+def problem_details(problem: Problem, request_id: str) -> tuple[bytes, str]:
+    """The body of a problem in our own shape, and its content type."""
+    return orjson.dumps(problem.body(request_id)), PROBLEM_JSON
+
+
+def problem_response(problem: Problem, request_id: str, shape: Shape | None = None) -> Response:
+    """The answer that carries a problem, in the shape that its caller speaks.
+
+    Whatever the shape, `Gateway-Error-Code` has the code.
+    """
+    body, content_type = (shape or problem_details)(problem, request_id)
+    response = Response(body, status=problem.status, content_type=content_type)
+    response.headers["Gateway-Error-Code"] = problem.code
     response.headers.update(problem.headers)
     return response
 

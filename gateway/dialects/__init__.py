@@ -1,1 +1,13 @@
-"""One file per published protocol: its request and reply shapes. Knows no bytes."""
+"""Published protocols, one file each, and each named once here.
+
+The gateway's own shapes are in `native`; its paths are those of `gateway.app`.
+"""
+
+from gateway.dialects.endpoint import Dialect
+
+DIALECTS: tuple[Dialect, ...] = ()
+
+
+def dialect_of(path: str) -> Dialect | None:
+    """The dialect that is spoken on a path; None is the gateway's own."""
+    return next((dialect for dialect in DIALECTS if dialect.paths.match(path)), None)

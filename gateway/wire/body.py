@@ -19,23 +19,30 @@ class BodyCaps:
 
 
 def read_body(environ: dict[str, Any], caps: BodyCaps, remaining_s: Callable[[], float]) -> bytes:
-    """All bytes of the body, as they were before any Content-Encoding.
+    """A body that must be there. Raises what `read_any_body` does, and EmptyBody."""
+    body = read_any_body(environ, caps, remaining_s)
+    if not body:
+        raise EmptyBody
+    return body
+
+
+def read_any_body(
+    environ: dict[str, Any], caps: BodyCaps, remaining_s: Callable[[], float]
+) -> bytes:
+    """All bytes of the body, as they were before any Content-Encoding; none is empty.
 
     Args:
         remaining_s: what is left of the request's time.
 
     Raises:
         BodyTooLarge: before a byte is read where the length is declared.
-        EmptyBody: there is none.
         BadRequest: the caller sent less than it declared.
         UnsupportedEncoding, CorruptBody, DeadlineExceeded: see `inflate`.
     """
     coding = environ.get("HTTP_CONTENT_ENCODING", "")
     body = _read_wire(environ, caps.max_body_bytes)
     if coding and coding.strip().lower() != "identity":
-        body = inflate(body, coding, caps.inflation, remaining_s)
-    if not body:
-        raise EmptyBody
+        return inflate(body, coding, caps.inflation, remaining_s)
     return body
 
 

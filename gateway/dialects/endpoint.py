@@ -1,0 +1,114 @@
+"""What a dialect is: the paths of a published protocol, and its shapes of request, reply and error.
+
+A dialect knows no bytes of the wire and nothing of Flask. What an endpoint may use is its `Call`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.errors import Problem
+from gateway.wire.json_document import JsonDocument
+from model import Batch, Prediction, ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, ready to be sent."""
+
+    body: bytes | Iterable[bytes]
+    content_type: str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Call(Protocol):
+    """One authenticated, authorized request, as an endpoint sees it."""
+
+    @property
+    def args(self) -> Mapping[str, str]:
+        """The variable parts of the path."""
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def content_type(self) -> str:
+        """As sent; empty where it was not."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether this worker can serve."""
+
+    @property
+    def max_rows(self) -> int | None:
+        """What the caller's plan allows in one call."""
+
+    def header(self, name: str) -> str:
+        """A request header, empty where there is none."""
+
+    def query(self, name: str) -> str:
+        """A parameter of the URL's query, empty where there is none."""
+
+    def body(self) -> bytes:
+        """The body, without its content coding; empty where there is none.
+
+        Raises: BodyTooLarge, CorruptBody, UnsupportedEncoding, BadRequest.
+        """
+
+    def parse_json(self, body: bytes) -> JsonDocument:
+        """Strict JSON within the caps. Raises: InvalidJson, JsonTooDeep, JsonTooLarge."""
+
+    def model_names(self) -> list[str]:
+        """The models that the caller may use."""
+
+    def model(self) -> ServedModel:
+        """The model that the path names, in the version it names; or the default model.
+
+        Raises: UnknownModel, UnknownVersion, ModelNotReady (all of them the model's).
+        """
+
+    def predict(self, model: ServedModel, batch: Batch) -> Prediction:
+        """Check the batch, charge the call, ask the model within the request's time.
+
+        Raises: InvalidInput (the model's), RateLimited, DeadlineExceeded, Overloaded, ModelFailed.
+        """
+
+    def note(self, **facts: object) -> None:
+        """Add facts to the request's log event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation of a protocol.
+
+    Args:
+        rules: its paths, in Werkzeug's form; `<model_name:model_name>` and `<version>` are the
+            model's. HEAD and OPTIONS come by themselves.
+        needs: PUBLIC, ANY_TOKEN, or the verb that the token must allow on the model.
+        takes_rows: whether it predicts, so that the limits of rows apply.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    method: str
+    needs: str
+    answer: Callable[[Call], Reply]
+    takes_rows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A published protocol.
+
+    Args:
+        paths: which request paths speak it, also those that lead nowhere.
+        problem: the body and its content type that say a problem in the protocol's own shape,
+            given the problem and the request id.
+    """
+
+    name: str
+    paths: re.Pattern[str]
+    endpoints: tuple[Endpoint, ...]
+    problem: Callable[[Problem, str], tuple[bytes, str]]

@@ -1,0 +1,117 @@
+"""The endpoints of every dialect, as Flask-RESTful resources."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Response, request
+from flask_restful import Api, Resource
+
+from gateway.dialects import DIALECTS
+from gateway.dialects.endpoint import Endpoint, Reply
+from gateway.inference import Inference
+from gateway.request_context import context, note
+from gateway.wire.body import BodyCaps, read_any_body
+from gateway.wire.json_document import JsonDocument, JsonParser
+from model import Batch, Prediction, ServedModel
+
+
+class DialectResource(Resource):  # type: ignore[misc]  # flask_restful has no types
+    """One path of a dialect: each of its methods is one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, make_call: Callable[[], "RequestCall"]) -> None:
+        self._endpoint = endpoint
+        self._make_call = make_call
+
+    def dispatch_request(self, *_args: Any, **_kwargs: Any) -> Response:
+        return _response(self._endpoint.answer(self._make_call()))
+
+
+def add_dialects(api: Api, make_call: Callable[[], "RequestCall"]) -> None:
+    """Route every endpoint of every dialect."""
+    for dialect in DIALECTS:
+        for endpoint in dialect.endpoints:
+            api.add_resource(
+                _with_method(endpoint.method),
+                *endpoint.rules,
+                endpoint=f"{dialect.name}.{endpoint.name}",
+                resource_class_args=(endpoint, make_call),
+            )
+
+
+def _with_method(method: str) -> type[DialectResource]:
+    """Routing reads the methods off the class."""
+    methods = {"GET", "HEAD"} if method == "GET" else {method}
+    return type("DialectResource", (DialectResource,), {"methods": methods})
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, status=reply.status, content_type=reply.content_type)
+    response.headers.update(reply.headers)
+    return response
+
+
+class RequestCall:
+    """The request in hand, as `gateway.dialects.endpoint.Call` describes it."""
+
+    def __init__(
+        self, inference: Inference, parser: JsonParser, caps: BodyCaps, ready: Callable[[], bool]
+    ) -> None:
+        self._inference = inference
+        self._parser = parser
+        self._caps = caps
+        self._ready = ready
+
+    @property
+    def args(self) -> Mapping[str, str]:
+        return request.view_args or {}
+
+    @property
+    def request_id(self) -> str:
+        return context().request_id
+
+    @property
+    def content_type(self) -> str:
+        content_type: str = request.environ.get("CONTENT_TYPE", "")
+        return content_type
+
+    @property
+    def ready(self) -> bool:
+        return self._ready()
+
+    @property
+    def max_rows(self) -> int | None:
+        return context().caller.plan.max_rows_per_call
+
+    def header(self, name: str) -> str:
+        return request.headers.get(name, "")
+
+    def query(self, name: str) -> str:
+        return request.args.get(name, "")
+
+    def body(self) -> bytes:
+        current = context()
+        current.enter("decode")
+        return read_any_body(request.environ, self._caps, current.remaining_s)
+
+    def parse_json(self, body: bytes) -> JsonDocument:
+        return self._parser.parse(body, max_rows=self.max_rows)
+
+    def model_names(self) -> list[str]:
+        principal = context().caller
+        return [
+            name
+            for name in self._inference.model_names()
+            if principal.may("read", name) or principal.may("predict", name)
+        ]
+
+    def model(self) -> ServedModel:
+        name = self.args.get("model_name") or self._inference.default_model_name()
+        return self._inference.model(name, self.args.get("version"))
+
+    def predict(self, model: ServedModel, batch: Batch) -> Prediction:
+        prediction = self._inference.predict(model, batch)
+        context().enter("encode")
+        return prediction
+
+    def note(self, **facts: object) -> None:
+        note(**facts)

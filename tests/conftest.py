@@ -1,6 +1,7 @@
 """Fixtures of the unit tests. System tests have their own: they never import the app."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from cli_fixtures import Shell, make_data_dir
 # Settings of the shell that runs the tests must not decide what they see.
 for _name in [name for name in os.environ if name.startswith("GATEWAY_")]:
     del os.environ[_name]
+
+# A test run that was started in the background ignores Ctrl-C, and what it starts would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

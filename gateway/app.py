@@ -10,7 +10,7 @@ from werkzeug.routing import BaseConverter
 
 from config.settings import ServerSettings, Settings
 from gateway.admission import Admission
-from gateway.auth.access import ANY_TOKEN, PUBLIC, Access, FailureLimit
+from gateway.auth.access import Access, FailureLimit
 from gateway.auth.verifier import Verifier
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
@@ -19,6 +19,7 @@ from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
+from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
 from gateway.resources.health import Live, Ready

@@ -6,7 +6,7 @@ from gateway.admission import Admission
 from gateway.deadline import DeadlineRunner
 from gateway.errors import UnknownModel
 from gateway.request_context import context, note
-from model import Batch, Prediction, ServedModel, ServedModels
+from model import Batch, ModelNotReady, Prediction, ServedModel, ServedModels
 
 
 class Inference:
@@ -48,6 +48,13 @@ class Inference:
         served = self._models.get(model_name, version)
         note(version=served.version)
         return served
+
+    def ready_version(self, model_name: str) -> str | None:
+        """The version of a model that answers here; None where none does."""
+        try:
+            return self._models.get(model_name).version
+        except ModelNotReady:
+            return None
 
     def predict(self, model: ServedModel, batch: Batch) -> Prediction:
         """Check, charge, predict.

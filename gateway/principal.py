@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from config.plans import Plan
 
+# What a route needs: nothing, any valid token, or a verb that the token must allow on the model.
+PUBLIC, ANY_TOKEN = "public", "any token"
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

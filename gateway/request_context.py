@@ -22,7 +22,7 @@ _TRACEPARENT = re.compile(
 _QUEUED_AT = re.compile(r"t=([0-9]{1,12}\.[0-9]{3})")
 # Any other is text of the caller's choice.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-# Probes come every few seconds for ever: only their failures are worth a line.
+# Probes, in any dialect, come every few seconds for ever: only their failures are worth a line.
 _QUIET_ENDPOINTS = frozenset({"live", "ready"})
 
 
@@ -117,7 +117,8 @@ class RequestClock:
         current.enter("")
         response.headers["X-Request-ID"] = current.request_id
         event = _closing_event(current, response)
-        quiet = request.endpoint in _QUIET_ENDPOINTS and response.status_code < 400
+        probed = (request.endpoint or "").rpartition(".")[2]
+        quiet = probed in _QUIET_ENDPOINTS and response.status_code < 400
         environ, status = request.environ, response.status_code
 
         def close() -> None:

@@ -105,7 +105,10 @@ def _nginx_statuses() -> dict[str, set[int]]:
     statuses: dict[str, set[int]] = {}
     for name in ("problem_errors.conf", "oauth_errors.conf"):
         text = (ROOT / "nginx" / name).read_text(encoding="utf-8")
-        pattern = r"^error_page ([\d ]+?)(?: =(\d+))? /_(?:oauth_)?problem/([a-z_]+);"
+        pattern = (
+            r"^error_page ([\d ]+?)(?: =(\d+))? "
+            r"/_(?:oauth_problem|problem/\$problem_shape)/([a-z_]+);"
+        )
         for codes, answered, problem in re.findall(pattern, text, re.MULTILINE):
             numbers = {int(answered)} if answered else {int(code) for code in codes.split()}
             statuses.setdefault(problem, set()).update(numbers)

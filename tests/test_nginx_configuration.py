@@ -54,7 +54,7 @@ def test_codes_and_titles_are_those_of_the_applications() -> None:
     titles = dict(re.findall(r'(\w+) "([^"]+)";', block))
     titles["bad_request"] = titles.pop("default")
     pages = (STATIC_FILES / "problem_errors.conf").read_text()
-    codes = set(re.findall(r"error_page .*/_problem/(\w+);", pages))
+    codes = set(re.findall(r"error_page .*/_problem/\$problem_shape/(\w+);", pages))
 
     assert codes == set(titles)
     assert codes <= set(catalogue())

@@ -37,7 +37,7 @@ REFUSED = [
     ("NUL in path", get(b"/%00"), 400, "bad_request"),
     ("above the root", get(b"/../../etc/passwd"), 400, "bad_request"),
     ("CONNECT", b"CONNECT a:80 HTTP/1.1\r\n" + HOST + CLOSE, 400, "bad_request"),
-    ("internal path", get(b"/_problem/bad_request"), 404, "not_found"),
+    ("internal path", get(b"/_problem/details/bad_request"), 404, "not_found"),
     ("TRACE", b"TRACE / HTTP/1.1\r\n" + HOST + CLOSE, 405, "method_not_allowed"),
     ("body too large", post(b"/predict", b"Content-Length: 16777217"), 413, "body_too_large"),
     ("URI too long", get(b"/" + b"a" * 11_000), 414, "uri_too_long"),
@@ -198,7 +198,7 @@ def test_token_of_the_largest_size_arrives(client: httpx.Client) -> None:
             "body_too_large",
         ),
         ([(":method", "TRACE"), (":path", "/")], 405, "method_not_allowed"),
-        ([(":method", "GET"), (":path", "/_problem/x")], 404, "not_found"),
+        ([(":method", "GET"), (":path", "/_problem/error/x")], 404, "not_found"),
     ],
 )
 def test_refusal_over_http2_is_a_problem(

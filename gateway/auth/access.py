@@ -11,12 +11,10 @@ from gateway.auth.addresses import counted_address
 from gateway.auth.bearer import bearer_token
 from gateway.auth.verifier import Verifier
 from gateway.errors import InsufficientScope, Problem, RateLimited
+from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import context
 
 log = structlog.get_logger()
-
-# What a route needs: nothing, any valid token, or a scope for the model it names.
-PUBLIC, ANY_TOKEN = "public", "any token"
 
 
 class Access:

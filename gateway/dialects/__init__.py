@@ -3,9 +3,10 @@
 The gateway's own shapes are in `native`; its paths are those of `gateway.app`.
 """
 
+from gateway.dialects import open_inference
 from gateway.dialects.endpoint import Dialect
 
-DIALECTS: tuple[Dialect, ...] = ()
+DIALECTS: tuple[Dialect, ...] = (open_inference.DIALECT,)
 
 
 def dialect_of(path: str) -> Dialect | None:

@@ -63,6 +63,9 @@ class Call(Protocol):
     def model_names(self) -> list[str]:
         """The models that the caller may use."""
 
+    def ready_version(self, model_name: str) -> str | None:
+        """The version of a model that answers here; None where none does."""
+
     def model(self) -> ServedModel:
         """The model that the path names, in the version it names; or the default model.
 

@@ -104,6 +104,9 @@ class RequestCall:
             if principal.may("read", name) or principal.may("predict", name)
         ]
 
+    def ready_version(self, model_name: str) -> str | None:
+        return self._inference.ready_version(model_name)
+
     def model(self) -> ServedModel:
         name = self.args.get("model_name") or self._inference.default_model_name()
         return self._inference.model(name, self.args.get("version"))

@@ -1,22 +1,24 @@
 """Answers as JSON bytes, written from numpy without Python lists in between."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
 
-def encode_json(value: Mapping[str, Any]) -> bytes:
+def encode_json(value: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """Valid JSON: NaN and infinity become null (RFC 8259 knows neither)."""
     try:
         return _dumps(value)
     except TypeError:
         # orjson refuses arrays in a foreign byte order without asking `default`.
+        if not isinstance(value, Mapping):
+            raise
         return _dumps({name: _native(member) for name, member in value.items()})
 
 
-def _dumps(value: Mapping[str, Any]) -> bytes:
+def _dumps(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY, default=_default)
 
 

@@ -112,6 +112,11 @@ class JsonDocument:
             return batch_from_records(map(_pairs, rows), contract)
         return batch_from_records(_plain(rows), contract)
 
+    def root(self) -> Any:
+        """The parsed document itself, within the cap of depth, for readers of other shapes."""
+        self._refuse_depth()
+        return self._root
+
     def refuse(self) -> None:
         """Check the caps of a document that nothing will read."""
         self._refuse_depth()

@@ -88,13 +88,22 @@ def from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
         return _texts(data, shape)
     array: Array = np.asarray(data)
     if datatype == "BOOL":
-        _require(array.dtype.kind == "b")
-        return array.reshape(shape)
+        _require(array.dtype.kind == "b" or not array.size)
+        return array.astype(np.bool_).reshape(shape)
     dtype = _NUMBERS[datatype]
+    if dtype.kind == "u" and array.dtype.kind == "f":
+        array = _unsigned(data)
     _require(array.dtype.kind in _KINDS_OF_JSON[dtype.kind] or not array.size)
     converted = _narrowed(array, dtype)
     _require(dtype.kind == "f" or bool((converted == array).all()))
     return converted.reshape(shape)
+
+
+def _unsigned(data: list[Any]) -> Array:
+    # numpy makes doubles of small and very large whole numbers side by side.
+    objects = np.asarray(data, dtype=object)
+    _require(all(type(value) is int for value in objects.flat))
+    return objects.astype(np.uint64)
 
 
 def from_binary(data: memoryview, datatype: str, shape: tuple[int, ...]) -> Array:

@@ -1,0 +1,161 @@
+"""A class of Seldon's convention as a model."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from model.batch import Array, Batch
+from model.component.answers import Answer
+from model.component.asking import Ask, choose, rows_of
+from model.component.cells import to_datatype
+from model.component.construction import Component
+from model.component.extras import check_metrics, check_tags
+from model.component.hooks import FEEDBACK, NOTHING, Hook
+from model.component.raised import is_not_implemented, refusal_in
+from model.contract import Contract
+from model.errors import ArtifactRejected, ModelFailed
+from model.protocol import TaggedOutputs
+
+
+class ComponentModel:
+    """Serves an instance of a user's class. Calls each of its hooks at most once for a call."""
+
+    contract: Contract
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        module: str,
+        contract: Contract,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        """Construct and load the class `module`.`module` of these verified files.
+
+        The example is answered once here, so that what the class loads lazily is loaded, too.
+
+        Raises:
+            ArtifactRejected: it cannot be constructed, loaded, or asked.
+        """
+        self._settle(Component(files, module, parameters), contract)
+
+    @classmethod
+    def of(cls, component: Component, contract: Contract) -> "ComponentModel":
+        """The model of a component that is loaded already."""
+        model = cls.__new__(cls)
+        model._settle(component, contract)
+        return model
+
+    def predict(self, batch: Batch) -> TaggedOutputs:
+        """One array for each output of the contract, with the tags and metrics of this answer.
+
+        Raises:
+            Refused: the class will not answer, and says why to its caller.
+            ModelFailed: the answer is no table, not the one promised, or its extras are wrong.
+            Exception: whatever else the class raises.
+        """
+        answer = self._asked(rows_of(batch))
+        outputs = self._promised(answer)
+        tags = check_tags(_optional(self._tags)) | check_tags(answer.tags)
+        metrics = [*check_metrics(_optional(self._metrics)), *check_metrics(answer.metrics)]
+        return TaggedOutputs(outputs, tags, metrics)
+
+    def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
+        """Tell the class, if it wants to know, what became of these rows.
+
+        Raises: as `predict`.
+        """
+        if self._feedback is None:
+            return
+        known = None if truth is None else np.asarray(truth)
+        try:
+            self._feedback(rows_of(batch), list(self._names), reward, known, None)
+        except Exception as exc:
+            if not is_not_implemented(exc):
+                _raise_refusal(exc)
+                raise
+
+    def _settle(self, component: Component, contract: Contract) -> None:
+        self._component = component
+        self.contract = contract
+        self._names = list(contract.feature_names)
+        self._tags = component.hook("tags", NOTHING)
+        self._metrics = component.hook("metrics", NOTHING)
+        self._feedback = component.hook("send_feedback", FEEDBACK)
+        self._ask, _ = first_answer(component, contract)
+
+    def _asked(self, rows: Array) -> Answer:
+        try:
+            return self._ask(rows, self._names)
+        except SystemExit as exc:
+            # It would end the worker, and with it the calls of everybody else.
+            raise ModelFailed(f"{self._component.name} ends the process") from exc
+        except Exception as exc:
+            _raise_refusal(exc)
+            raise
+
+    def _promised(self, answer: Answer) -> dict[str, Array]:
+        outputs = self.contract.outputs
+        if outputs and answer.outputs.keys() != {output.name for output in outputs}:
+            raise ModelFailed("its answer has other outputs than the contract")
+        for output in outputs:
+            if answer.outputs[output.name].shape[1:] != output.shape[1:]:
+                raise ModelFailed(f"{output.name} has another shape than the contract")
+        datatypes = {output.name: output.datatype for output in outputs}
+        return {
+            name: to_datatype(array, datatypes.get(name), name)
+            for name, array in answer.outputs.items()
+        }
+
+
+def first_answer(component: Component, contract: Contract) -> tuple[Ask, Answer]:
+    """The hook that answers the contract's example, and its answer.
+
+    Raises: ArtifactRejected.
+    """
+    with proving(component):
+        rows = rows_of(contract.example_batch)
+        return choose(component, rows, list(contract.feature_names))
+
+
+@contextmanager
+def proving(component: Component) -> Iterator[None]:
+    """Within this the component is asked for the first time, in its folder.
+
+    Raises: ArtifactRejected, with what the operator should do about any failure.
+    """
+    try:
+        with component.placed.at_home(), warnings.catch_warnings():
+            # Whether it answers is the question here; what it thinks of the example is not.
+            warnings.simplefilter("ignore")
+            yield
+    except ArtifactRejected:
+        raise
+    except ModelFailed as exc:
+        raise ArtifactRejected(f"The answer of {component.name} cannot be used: {exc}.") from exc
+    except (Exception, SystemExit) as exc:
+        refused = refusal_in(exc)
+        said = component.origin(exc) if refused is None else refused.message
+        raise ArtifactRejected(
+            f"{component.name} does not answer its example ({said});"
+            " correct it, or give rows that it answers in [example] of model.toml."
+        ) from exc
+
+
+def _optional(hook: Hook | None) -> Any:
+    try:
+        return None if hook is None else hook()
+    except Exception as exc:
+        if is_not_implemented(exc):
+            return None
+        raise
+
+
+def _raise_refusal(exc: Exception) -> None:
+    refused = refusal_in(exc)
+    if refused is exc:
+        return
+    if refused is not None:
+        raise refused from exc

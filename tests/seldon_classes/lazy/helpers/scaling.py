@@ -1,0 +1,5 @@
+from . import numbers
+
+
+def scaled(X, weights):
+    return numbers.array(X) * weights

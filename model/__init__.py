@@ -1,11 +1,13 @@
 """Inference only: versions of models on disk, loaded with proof, checked and asked in batches.
 
-A `ModelStore` keeps versions. `ServedModels` loads the active ones and finds the `ServedModel`
+A `ModelStore` keeps versions. `ServedModels` loads those in service and finds the `ServedModel`
 for a request; its `contract` checks the `Batch`, its `predict` gives the `Prediction`.
 """
 
 from model.batch import Batch
+from model.comparison import aligned, compare
 from model.contract import Contract
+from model.deployment import Deployment
 from model.errors import (
     MAX_FAULTS,
     ArtifactRejected,
@@ -14,6 +16,9 @@ from model.errors import (
     ModelError,
     ModelFailed,
     ModelNotReady,
+    ModelTimedOut,
+    ModelUnavailable,
+    Refused,
     UnknownModel,
     UnknownVersion,
     VersionExists,
@@ -23,16 +28,16 @@ from model.manifest import Manifest
 from model.names import is_model_name, is_model_version
 from model.protocol import Model, Prediction
 from model.served import ServedModel
-from model.served_models import Activation, LoadOutcome, ServedModels
+from model.served_models import LoadOutcome, ServedModels
 from model.signature import Feature, Output
 from model.store import LoadedModel, ModelStore
 
 __all__ = [
     "MAX_FAULTS",
-    "Activation",
     "ArtifactRejected",
     "Batch",
     "Contract",
+    "Deployment",
     "EstimatorModel",
     "Fault",
     "Feature",
@@ -45,13 +50,18 @@ __all__ = [
     "ModelFailed",
     "ModelNotReady",
     "ModelStore",
+    "ModelTimedOut",
+    "ModelUnavailable",
     "Output",
     "Prediction",
+    "Refused",
     "ServedModel",
     "ServedModels",
     "UnknownModel",
     "UnknownVersion",
     "VersionExists",
+    "aligned",
+    "compare",
     "is_model_name",
     "is_model_version",
 ]

@@ -1,48 +1,171 @@
 """The files a version is made of, and the model they make."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.artifact import ARTIFACT_SUFFIXES, read_bytes, unpickle
-from model.declaration import DECLARATION_FILE, parse_declaration
+from model.component import ComponentModel, derive_component
+from model.contract import Contract
+from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
+from model.derivation import derive_model
 from model.errors import ArtifactRejected
 from model.estimator import EstimatorModel
-from model.folders import entries
+from model.folders import entries, files_below
 from model.protocol import Model
+from model.remote import RemoteModel
+from model.remote_derivation import derive_remote
+from model.signing import SIGNATURE_FILE
+
+_MOST_FILES = 1_000
+_MOST_BYTES = 4 << 30
+_NOT_TAKEN = re.compile(r"(^|/)(\.|__pycache__/)")
 
 
-def find_artifact(source: Path) -> Path:
-    """The model file that is `source`, or the only one in that folder."""
-    candidates = [source] if source.is_file() else [source / entry for entry in entries(source)]
-    artifacts = [path for path in candidates if path.suffix in ARTIFACT_SUFFIXES]
-    if len(artifacts) != 1:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The files of a version by their path, and the one that is opened.
+
+    `artifact` is a saved estimator, the module of a class (`Model.py`), or a model.toml that
+    names a remote engine.
+    """
+
+    artifact: str
+    files: Mapping[str, bytes]
+
+    @property
+    def declaration(self) -> Declaration:
+        return parse_declaration(self.files.get(DECLARATION_FILE, b""))
+
+    @property
+    def is_component(self) -> bool:
+        return self.artifact.endswith(".py")
+
+    @property
+    def is_remote(self) -> bool:
+        return self.artifact == DECLARATION_FILE
+
+
+def read_contents(source: Path) -> Contents:
+    """The files that make a model: an artifact, the folder of a class, or a [remote] model.toml.
+
+    Raises: ArtifactRejected, where there is no such thing, or more than one.
+    """
+    if source.is_file() and source.suffix == ".py":
+        return _component(source)
+    classes = [] if source.is_file() else _classes_in(source)
+    if len(classes) > 1:
+        named = ", ".join(path.name for path in classes)
         raise ArtifactRejected(
-            f"{source.name} has {len(artifacts)} model files where one is needed "
-            f"({', '.join(ARTIFACT_SUFFIXES)}); name the file itself."
+            f"{source.name} has several classes ({named}); name the file itself."
         )
-    return artifacts[0]
+    if classes:
+        return _component(classes[0])
+    return _artifact_or_remote(source)
 
 
-def read_contents(artifact: Path) -> dict[str, bytes]:
-    """The files of a new version by name: the artifact and, if there is one, its model.toml."""
-    contents = {artifact.name: read_bytes(artifact)}
-    declaration = artifact.with_name(DECLARATION_FILE)
-    if declaration.exists():
-        contents[DECLARATION_FILE] = read_bytes(declaration)
-    return contents
+def derive_contents(contents: Contents, name: str, version: str) -> Model:
+    """The model that these files make, its contract derived and proved on its example.
 
-
-def build_model(artifact: str, contents: dict[str, bytes], name: str, version: str) -> Model:
-    """The model that these files make. Runs the artifact's code, so its bytes must be trusted.
+    Runs their code, so the bytes must be trusted.
 
     Raises:
         ArtifactRejected: it cannot be loaded or served, or contradicts its model.toml.
     """
     # The description is read first: it costs nothing, and it runs nothing.
-    declaration = parse_declaration(contents.get(DECLARATION_FILE, b""))
-    estimator = unpickle(contents[artifact], artifact)
+    declaration = contents.declaration
+    if contents.is_component:
+        return derive_component(contents.files, _module(contents), name, version, declaration)
+    if contents.is_remote:
+        return derive_remote(declaration, name, version)
+    estimator = unpickle(contents.files[contents.artifact], contents.artifact)
     try:
-        return EstimatorModel(estimator, name, version, declaration)
+        return derive_model(estimator, name, version, declaration)
     except ArtifactRejected:
         raise
     except Exception as exc:
-        raise ArtifactRejected(f"{artifact} cannot be served ({type(exc).__name__}).") from exc
+        raise ArtifactRejected(
+            f"{contents.artifact} cannot be served ({type(exc).__name__})."
+        ) from exc
+
+
+def open_contents(contents: Contents, contract: Contract) -> Model:
+    """The model of files that were added before, with the contract they had then.
+
+    Raises: ArtifactRejected.
+    """
+    declaration = contents.declaration
+    if contents.is_component:
+        parameters = declaration.parameters
+        return ComponentModel(contents.files, _module(contents), contract, parameters)
+    if contents.is_remote:
+        if declaration.remote is None:
+            raise ArtifactRejected(f"{DECLARATION_FILE} names no remote engine.")
+        return RemoteModel(declaration.remote, contract)
+    estimator = unpickle(contents.files[contents.artifact], contents.artifact)
+    try:
+        return EstimatorModel(estimator, contract)
+    except ArtifactRejected:
+        raise
+    except Exception as exc:
+        raise ArtifactRejected(
+            f"{contents.artifact} cannot be served ({type(exc).__name__})."
+        ) from exc
+
+
+def _module(contents: Contents) -> str:
+    return contents.artifact.removesuffix(".py")
+
+
+def _classes_in(folder: Path) -> list[Path]:
+    """The modules of a folder that define a class of their own name; Model.py before all."""
+    modules = [folder / entry for entry in entries(folder) if entry.endswith(".py")]
+    found = [path for path in modules if _defines_its_class(path)]
+    if any(path.name == "Model.py" for path in modules):
+        # Model.py without the class is refused by name, not passed over.
+        return [folder / "Model.py"]
+    return found
+
+
+def _defines_its_class(module: Path) -> bool:
+    pattern = rf"^class {re.escape(module.stem)}\b".encode()
+    return re.search(pattern, read_bytes(module), re.MULTILINE) is not None
+
+
+def _component(module: Path) -> Contents:
+    """A module and everything beside it, which its code may read or import."""
+    if not _defines_its_class(module):
+        raise ArtifactRejected(f"{module.name} has no class {module.stem}.")
+    paths = [path for path in files_below(module.parent) if not _NOT_TAKEN.search(path)]
+    paths = [path for path in paths if path != SIGNATURE_FILE]
+    size = sum((module.parent / path).stat().st_size for path in paths)
+    if len(paths) > _MOST_FILES or size > _MOST_BYTES:
+        raise ArtifactRejected(
+            f"The folder of {module.name} has more than {_MOST_FILES} files or 4 GiB;"
+            " move what is not the model's elsewhere."
+        )
+    return Contents(module.name, {path: read_bytes(module.parent / path) for path in paths})
+
+
+def _artifact_or_remote(source: Path) -> Contents:
+    candidates = [source] if source.is_file() else [source / entry for entry in entries(source)]
+    artifacts = [path for path in candidates if path.suffix in ARTIFACT_SUFFIXES]
+    declaration = source if source.name == DECLARATION_FILE else source / DECLARATION_FILE
+    if not artifacts and declaration.is_file():
+        contents = Contents(DECLARATION_FILE, {DECLARATION_FILE: read_bytes(declaration)})
+        if contents.declaration.remote is not None:
+            return contents
+    if not source.exists():
+        raise ArtifactRejected(f"There is no {source}.")
+    if len(artifacts) != 1:
+        raise ArtifactRejected(
+            f"{source.name} has {len(artifacts)} model files where one is needed "
+            f"({', '.join(ARTIFACT_SUFFIXES)}); name the file itself."
+        )
+    [artifact] = artifacts
+    files = {artifact.name: read_bytes(artifact)}
+    beside = artifact.with_name(DECLARATION_FILE)
+    if beside.exists():
+        files[DECLARATION_FILE] = read_bytes(beside)
+    return Contents(artifact.name, files)

@@ -1,23 +1,19 @@
 """What a model takes and gives: the one source of validation, metadata and documents."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from model.batch import Batch
+from model.batch import Array, Batch
+from model.cells import ragged_row, read_cells
+from model.contract_json import contract_from_json, contract_to_json
 from model.faults import find_faults
-from model.signature import Feature, Output
-
-
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """What one call may ask of the model; None leaves it to the caller's plan and the server."""
-
-    max_rows: int | None = None
-    deadline_s: float | None = None
+from model.feature_check import FeatureCheck
+from model.signature import CallLimits, Feature, Output
 
 
 @dataclass(frozen=True)
@@ -33,8 +29,20 @@ class Contract:
     features: tuple[Feature, ...]
     outputs: tuple[Output, ...]
     example: tuple[tuple[Any, ...], ...]
-    limits: CallLimits = CallLimits()
+    limits: CallLimits = field(default_factory=CallLimits)
     cost: float = 1.0
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """The contract that `to_json` wrote down.
+
+        Raises: ArtifactRejected, where anything was added, lost or changed in kind.
+        """
+        return cls(**contract_from_json(document))
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON, without NaN; `from_json` gives an equal contract."""
+        return contract_to_json(vars(self))
 
     @cached_property
     def dense(self) -> bool:
@@ -45,32 +53,82 @@ class Contract:
     def feature_names(self) -> tuple[str, ...]:
         return tuple(feature.name for feature in self.features)
 
+    @cached_property
+    def feature_name_set(self) -> frozenset[str]:
+        return frozenset(self.feature_names)
+
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The labels a classifier chooses from, in the order of its probabilities' columns."""
-        return self.outputs[0].classes
+        return self.outputs[0].classes if self.outputs else None
 
     @property
     def example_batch(self) -> Batch:
-        return Batch.from_rows(self.example)
+        """The rows of the example. Raises InvalidInput where a value has the wrong type."""
+        return self.batch_from_rows(self.example)
+
+    def batch_from_rows(self, rows: Sequence[Sequence[Any]]) -> Batch:
+        """Plain Python rows in the order of the features; None is a missing value.
+
+        Types are strict, ranges are left to `check`.
+
+        Raises: InvalidInput, where a value has the wrong type or a row the wrong length.
+        """
+        width = len(self.features)
+        for index, row in enumerate(rows):
+            if len(row) != width:
+                raise ragged_row(index, len(row), width)
+        return self.batch_from_cells(list(zip(*rows, strict=True)) if rows else [()] * width)
+
+    def batch_from_cells(self, cells: Sequence[Sequence[Any]]) -> Batch:
+        """The values of each feature in turn, all of the same length; else as `batch_from_rows`.
+
+        An array of doubles is taken as it is.
+        """
+        return read_cells(self.features, cells)
 
     def check(self, batch: Batch) -> None:
         """Raise InvalidInput with every fault of the batch, or return in a few microseconds.
 
-        A NaN is a missing value: accepted where the feature is nullable, else `missing_value`.
+        A missing value (NaN, or None in columns of objects) is accepted where the feature is
+        nullable, else it is `missing_value`. The largest number of rows is not checked here.
         """
-        values = batch.values
-        if values.shape[1:] == self.lower.shape and values.shape[0] and self._accepts(values):
-            return
-        raise find_faults(self.features, values)
+        if batch.columns is not None:
+            good = self._accepts_columns(batch.columns)
+        else:
+            good = self.dense and self._accepts(batch.values)
+        if not good:
+            raise find_faults(self.features, batch)
 
     def _accepts(self, values: npt.NDArray[np.float64]) -> bool:
+        if values.shape[1:] != self.lower.shape or not values.shape[0]:
+            return False
         # NaN fails both comparisons and infinity one of them, so finiteness needs no pass of its
         # own: 4 microseconds for one row of 30 values.
         within = (values >= self.lower) & (values <= self.upper)
         if self.has_nullable:
             within |= np.isnan(values) & self.nullable
+        if self._listed:
+            return bool(within.all()) and self._accepts_listed(values)
         return bool(within.all())
+
+    def _accepts_listed(self, values: npt.NDArray[np.float64]) -> bool:
+        return all(self._checks[at].accepts(values[:, at]) for at in self._listed)
+
+    def _accepts_columns(self, columns: Mapping[str, Array]) -> bool:
+        return tuple(columns) == self.feature_names and all(
+            len(column) and check.accepts(column)
+            for check, column in zip(self._checks, columns.values(), strict=True)
+        )
+
+    @cached_property
+    def _checks(self) -> tuple[FeatureCheck, ...]:
+        return tuple(map(FeatureCheck, self.features))
+
+    @cached_property
+    def _listed(self) -> tuple[int, ...]:
+        """Where the features with categories are."""
+        return tuple(at for at, f in enumerate(self.features) if f.categories is not None)
 
     @cached_property
     def lower(self) -> npt.NDArray[np.float64]:

@@ -1,32 +1,54 @@
 """model.toml: what people say about a model that its estimator cannot."""
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
+from typing import Any
 
+from model.declared_features import declared_features
+from model.declared_values import (
+    DECLARATION_FILE,
+    only_keys,
+    positive_number,
+    reject,
+    table,
+    tables,
+    text,
+)
 from model.errors import ArtifactRejected
-from model.signature import Feature
+from model.remote_address import RemoteAddress, parse_remote
+from model.signature import CallLimits, Feature
 
-DECLARATION_FILE = "model.toml"
+__all__ = ["DECLARATION_FILE", "Declaration", "ExampleRow", "parse_declaration", "reject"]
 
-_FEATURE_KEYS = ("name", "description", "unit", "minimum", "maximum", "nullable")
+_SECTIONS = ("model", "features", "outputs", "example", "parameters", "limits", "remote")
 
-ExampleRow = Sequence[float] | Mapping[str, float]
+ExampleRow = Sequence[Any] | Mapping[str, Any]
+DeclaredOutput = tuple[str, str, tuple[str, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """The content of a model.toml, each part on its own checked; an absent file is the default.
 
-    Rows of `example_rows` are lists in feature order, or tables by feature name. nan, or a name
-    that a table leaves out, is a missing value.
+    Attributes:
+        features: a datatype of FP64 may be one that was not given.
+        example_rows: lists in feature order, or tables by feature name, of numbers, text and true
+            or false. nan, or a name that a table leaves out, is a missing value.
+        outputs: by name, its description, its unit and the names of its columns or None.
+        parameters: what the model's own class is made with, as TOML gives it.
+        cost: as in `Contract`.
+        remote: the engine that runs the model instead of an artifact.
     """
 
     description: str = ""
     features: tuple[Feature, ...] = ()
     example_rows: tuple[ExampleRow, ...] = ()
+    outputs: Mapping[str, DeclaredOutput] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: CallLimits = field(default_factory=CallLimits)
+    cost: float = 1.0
+    remote: RemoteAddress | None = None
 
 
 def parse_declaration(data: bytes) -> Declaration:
@@ -39,56 +61,23 @@ def parse_declaration(data: bytes) -> Declaration:
         document = tomllib.loads(data.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ArtifactRejected(f"{DECLARATION_FILE} is not valid TOML: {exc}.") from exc
-    _only_keys("the top level", document, ("model", "features", "example"))
-    model = _table("[model]", document.get("model", {}), ("description",))
-    description = _text("[model] description", model.get("description", ""))
-    example = _table("[example]", document.get("example", {}), ("rows",))
+    only_keys("the top level", document, _SECTIONS)
+    model = table("[model]", document.get("model", {}), ("description",))
+    example = table("[example]", document.get("example", {}), ("rows",))
+    limits = table("[limits]", document.get("limits", {}), ("max_rows", "deadline_s", "cost"))
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict):
+        reject("[parameters] must be a table")
     return Declaration(
-        description, _features(document.get("features", [])), _rows(example.get("rows", []))
+        description=text("[model] description", model.get("description", "")),
+        features=declared_features(document.get("features", [])),
+        example_rows=_rows(example.get("rows", [])),
+        outputs=_outputs(document.get("outputs", [])),
+        parameters=parameters,
+        limits=_limits(limits),
+        cost=positive_number("cost of [limits]", limits.get("cost", 1.0)),
+        remote=parse_remote(document["remote"]) if "remote" in document else None,
     )
-
-
-def reject(problem: str) -> NoReturn:
-    """Refuse the model because of what its model.toml says."""
-    raise ArtifactRejected(f"{DECLARATION_FILE}: {problem}.")
-
-
-def _features(entries: Any) -> tuple[Feature, ...]:
-    if not isinstance(entries, list):
-        reject("[[features]] must be a list of tables")
-    features = tuple(_feature(index, entry) for index, entry in enumerate(entries))
-    seen: set[str] = set()
-    for feature in features:
-        if feature.name in seen:
-            reject(f"feature {feature.name!r} appears twice")
-        seen.add(feature.name)
-    return features
-
-
-def _feature(index: int, entry: Any) -> Feature:
-    where = f"[[features]] number {index + 1}"
-    table = _table(where, entry, _FEATURE_KEYS)
-    name = _text(f"{where} name", table.get("name", ""))
-    if not name:
-        reject(f"{where} has no name")
-    where = f"feature {name!r}"
-    minimum, maximum = _bounds(where, table)
-    return Feature(
-        name,
-        nullable=_flag(f"nullable of {where}", table.get("nullable", False)),
-        minimum=minimum,
-        maximum=maximum,
-        unit=_text(f"unit of {where}", table.get("unit", "")),
-        description=_text(f"description of {where}", table.get("description", "")),
-    )
-
-
-def _bounds(where: str, table: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    minimum = _bound(f"minimum of {where}", table.get("minimum"))
-    maximum = _bound(f"maximum of {where}", table.get("maximum"))
-    if minimum is not None and maximum is not None and minimum > maximum:
-        reject(f"the minimum of {where} is above its maximum")
-    return minimum, maximum
 
 
 def _rows(rows: Any) -> tuple[ExampleRow, ...]:
@@ -96,43 +85,52 @@ def _rows(rows: Any) -> tuple[ExampleRow, ...]:
         reject("rows of [example] must be a list of rows")
     for row in rows:
         values = row.values() if isinstance(row, dict) else row
-        if not isinstance(row, (list, dict)) or not all(map(_is_number, values)):
-            reject("each row of [example] must be a list of numbers or a table name = number")
+        if not isinstance(row, (list, dict)) or not all(map(_is_cell, values)):
+            reject(
+                "each row of [example] must be a list of values or a table name = value;"
+                " a value is text, a number, true or false"
+            )
     return tuple(rows)
 
 
-def _table(where: str, value: Any, allowed: Sequence[str]) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        reject(f"{where} must be a table")
-    _only_keys(where, value, allowed)
-    return value
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool))
 
 
-def _only_keys(where: str, table: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    unknown = sorted(set(table) - set(allowed))
-    if unknown:
-        reject(f"unknown key {unknown[0]!r} in {where} (known: {', '.join(allowed)})")
+def _outputs(entries: Any) -> dict[str, DeclaredOutput]:
+    outputs: dict[str, DeclaredOutput] = {}
+    for number, entry in enumerate(tables("[[outputs]]", entries), start=1):
+        where = f"[[outputs]] number {number}"
+        facts = table(where, entry, ("name", "description", "unit", "names"))
+        name = text(f"{where} name", facts.get("name", ""))
+        if not name:
+            reject(f"{where} has no name")
+        if name in outputs:
+            reject(f"output {name!r} appears twice")
+        where = f"output {name!r}"
+        outputs[name] = (
+            text(f"description of {where}", facts.get("description", "")),
+            text(f"unit of {where}", facts.get("unit", "")),
+            _column_names(where, facts.get("names")),
+        )
+    return outputs
 
 
-def _text(where: str, value: Any) -> str:
-    if not isinstance(value, str):
-        reject(f"{where} must be text")
-    return value
-
-
-def _flag(where: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        reject(f"{where} must be true or false")
-    return value
-
-
-def _bound(where: str, value: Any) -> float | None:
+def _column_names(where: str, value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not _is_number(value) or not math.isfinite(value):
-        reject(f"the {where} must be a finite number")
-    return float(value)
+    if not isinstance(value, list) or not value:
+        reject(f"names of {where} must be a list of text, one for each column")
+    names = tuple(text(f"each of the names of {where}", name) for name in value)
+    if len(set(names)) < len(names):
+        reject(f"names of {where} has a name twice")
+    return names
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _limits(limits: Mapping[str, Any]) -> CallLimits:
+    max_rows, deadline_s = limits.get("max_rows"), limits.get("deadline_s")
+    if max_rows is not None and (type(max_rows) is not int or max_rows < 1):
+        reject("max_rows of [limits] must be a whole number of at least 1")
+    if deadline_s is not None:
+        deadline_s = positive_number("deadline_s of [limits]", deadline_s)
+    return CallLimits(max_rows, deadline_s)

@@ -1,161 +1,204 @@
 """A contract from a fitted estimator and what its model.toml adds."""
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.exceptions import NotFittedError
 
-from model.batch import Array, Batch
+from model.batch import Array
+from model.columns import Column, learn_columns
 from model.contract import Contract
-from model.declaration import Declaration, ExampleRow, reject
+from model.declaration import Declaration, reject
 from model.errors import ArtifactRejected, InvalidInput
+from model.estimator import EstimatorModel
+from model.example import Row, declared_rows, typical_rows
+from model.fitted import (
+    feature_count,
+    feature_names,
+    not_fitted,
+    reads_texts,
+    require_servable,
+    steps,
+)
+from model.outputs import describe_outputs
 from model.protocol import require_complete
-from model.signature import Feature, Output
-
-Predict = Callable[[Batch], Mapping[str, Array]]
-Row = tuple[float | None, ...]
-
-_NUMBERS = {"f": "FP", "i": "INT", "u": "UINT"}
-
-# Where scalers, imputers and the like keep a typical value of each column, most typical first.
-_TYPICAL_VALUES = ("mean_", "center_", "statistics_", "data_min_")
+from model.signature import Feature
 
 
-def derive_contract(
-    estimator: Any, model_name: str, model_version: str, declaration: Declaration, predict: Predict
-) -> Contract:
-    """The contract of this estimator, proved by letting it answer its example.
+def derive_model(
+    estimator: Any, model_name: str, model_version: str, declaration: Declaration
+) -> EstimatorModel:
+    """The model of this estimator, its contract proved by letting it answer its example.
 
     Raises:
-        ArtifactRejected: the declaration contradicts the estimator, or the example fails.
+        ArtifactRejected: it cannot be served, the declaration contradicts it, or the example fails.
     """
-    features = _features(estimator, declaration.features)
+    require_servable(estimator)
+    features, columns = _features(estimator, declaration.features)
     draft = Contract(
         model_name,
         model_version,
         declaration.description,
         features,
         outputs=(),
-        example=_example(estimator, features, declaration.example_rows),
+        example=(),
+        limits=declaration.limits,
+        cost=declaration.cost,
     )
-    _check_example(draft)
-    answer = _try(predict, draft.example_batch, "The model fails on its example")
-    _check_nullable(draft, predict)
-    return dataclasses.replace(draft, outputs=_outputs(answer, _classes(estimator)))
+    if declaration.example_rows:
+        rows = [declared_rows(declaration.example_rows, features)]
+        # Where the example leaves out what the model is made to miss, its answer is the proof.
+        draft = _nullable(draft, _left_out(rows[0]) & _made_for(columns))
+    else:
+        rows = [(row,) for row in typical_rows(features, columns)]
+    contract, answer = _first_answered(estimator, draft, rows)
+    contract = _with_nullable(estimator, contract, columns)
+    outputs = describe_outputs(answer, steps(estimator)[-1], declaration.outputs)
+    return EstimatorModel(estimator, dataclasses.replace(contract, outputs=outputs))
 
 
-def _features(estimator: Any, declared: tuple[Feature, ...]) -> tuple[Feature, ...]:
+def _features(
+    estimator: Any, declared: Sequence[Feature]
+) -> tuple[tuple[Feature, ...], list[Column]]:
     """The estimator decides names and order; without names of its own, the declaration does."""
-    names = getattr(estimator, "feature_names_in_", None)
+    names = feature_names(estimator)
     if names is None:
-        return _unnamed_features(getattr(estimator, "n_features_in_", None), declared)
+        names = _unnamed(estimator, declared)
+    columns = learn_columns(estimator, len(names))
+    # By name a column that is dropped may be left out; by position it has to be there.
+    by_position = feature_names(estimator) is None or not any(c.used for c in columns)
+    used = [(n, c) for n, c in zip(names, columns, strict=True) if by_position or c.used]
     by_name = {feature.name: feature for feature in declared}
-    unknown = [name for name in by_name if name not in set(names)]
+    unknown = sorted(by_name.keys() - {name for name, _ in used})
     if unknown:
         reject(f"the model has no feature {unknown[0]!r}")
-    return tuple(by_name.get(name, Feature(str(name))) for name in names)
+    features = tuple(_sharpened(_derived(n, column), by_name.get(n)) for n, column in used)
+    return features, [column for _, column in used]
 
 
-def _unnamed_features(count: int | None, declared: tuple[Feature, ...]) -> tuple[Feature, ...]:
+def _unnamed(estimator: Any, declared: Sequence[Feature]) -> list[str]:
+    count = 1 if reads_texts(estimator) else feature_count(estimator)
     if declared:
         if count is not None and len(declared) != count:
             reject(f"it lists {len(declared)} features, the model takes {count}")
-        return declared
+        return [feature.name for feature in declared]
     if count is None:
         raise ArtifactRejected("The model does not tell its features; list them in model.toml.")
-    return tuple(Feature(f"x{index}") for index in range(count))
+    return ["text"] if reads_texts(estimator) else [f"x{index}" for index in range(count)]
 
 
-def _example(
-    estimator: Any, features: Sequence[Feature], declared: Sequence[ExampleRow]
-) -> tuple[Row, ...]:
-    if declared:
-        return tuple(_declared_row(row, features) for row in declared)
-    typical = _typical_row(estimator, len(features))
-    return (tuple(_within(feature, v) for feature, v in zip(features, typical, strict=True)),)
+def _derived(name: str, column: Column) -> Feature:
+    return Feature(name, column.datatype or "FP64", categories=column.categories)
 
 
-def _declared_row(row: ExampleRow, features: Sequence[Feature]) -> Row:
-    if isinstance(row, Mapping):
-        unknown = sorted(set(row) - {feature.name for feature in features})
-        if unknown:
-            reject(f"the example names an unknown feature {unknown[0]!r}")
-        row = [row.get(feature.name, math.nan) for feature in features]
-    return tuple(None if math.isnan(value) else float(value) for value in row)
+def _sharpened(derived: Feature, declared: Feature | None) -> Feature:
+    """The declared feature, with what only the estimator knows."""
+    if declared is None:
+        return derived
+    # FP64 is what a declaration says that says nothing.
+    datatype = derived.datatype if declared.datatype == "FP64" else declared.datatype
+    categories = declared.categories
+    if categories is None and datatype == derived.datatype:
+        categories = derived.categories
+    return dataclasses.replace(declared, datatype=datatype, categories=categories)
 
 
-def _typical_row(estimator: Any, feature_count: int) -> list[float]:
-    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
-    for attribute in _TYPICAL_VALUES:
-        values: Any = getattr(first, attribute, None)
-        if np.shape(values) == (feature_count,) and _all_finite(np.asarray(values)):
-            return [float(value) for value in values]
-    return [0.0] * feature_count
+def _first_answered(
+    estimator: Any, draft: Contract, candidates: Sequence[tuple[Row, ...]]
+) -> tuple[Contract, Mapping[str, Array]]:
+    """The contract with the first example that the model answers, and the answer."""
+    failure: Exception | None = None
+    for example in candidates:
+        contract = dataclasses.replace(draft, example=example)
+        _check_example(contract)
+        try:
+            return contract, _answer(estimator, contract)
+        except ArtifactRejected:
+            raise
+        except NotFittedError as exc:
+            raise ArtifactRejected(not_fitted(estimator)) from exc
+        except Exception as exc:
+            failure = failure or exc
+    raise ArtifactRejected(
+        f"The model fails on its example ({type(failure).__name__});"
+        " give rows that it answers in [example] of model.toml."
+    ) from failure
 
 
-def _all_finite(values: Array) -> bool:
-    return values.dtype.kind in "fiu" and bool(np.isfinite(values).all())
-
-
-def _within(feature: Feature, value: float) -> float:
-    low = -math.inf if feature.minimum is None else feature.minimum
-    high = math.inf if feature.maximum is None else feature.maximum
-    return min(max(value, low), high)
-
-
-def _check_example(draft: Contract) -> None:
-    if len({len(row) for row in draft.example}) != 1:
-        reject("the rows of the example differ in length")
+def _check_example(contract: Contract) -> None:
     try:
-        draft.check(draft.example_batch)
+        contract.check(contract.example_batch)
     except InvalidInput as exc:
         fault = exc.faults[0]
         subject = "it" if fault.feature is None else repr(fault.feature)
         reject(f"in the example, {subject} has {fault.found}, expected is {fault.expected}")
 
 
-def _check_nullable(draft: Contract, predict: Predict) -> None:
-    """Missing values are promised only if the model really answers a row that misses them all."""
-    if draft.has_nullable:
-        row = np.where(draft.nullable, np.nan, draft.example_batch.values[:1])
-        problem = "model.toml allows missing values (nullable), but the model fails on them"
-        _try(predict, Batch(row), problem)
-
-
-def _try(predict: Predict, batch: Batch, problem: str) -> Mapping[str, Array]:
-    try:
-        answer = predict(batch)
-        require_complete(answer, batch.row_count)
-    except Exception as exc:
-        raise ArtifactRejected(f"{problem} ({type(exc).__name__}).") from exc
+def _answer(estimator: Any, contract: Contract) -> Mapping[str, Array]:
+    """The model's answer to the example of a draft, known to be complete."""
+    batch = contract.example_batch
+    # Whether it answers is the question here; what it thinks of the example is not.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = EstimatorModel(estimator, contract).predict(batch)
+    require_complete(answer, batch.row_count)
     return answer
 
 
-def _classes(estimator: Any) -> tuple[Any, ...] | None:
-    """The labels as plain Python values; None where there is no single list of them."""
-    classes = getattr(estimator, "classes_", None)
-    if classes is None or isinstance(classes, list):
-        return None
-    return tuple(np.asarray(classes).tolist())
+def _with_nullable(estimator: Any, contract: Contract, columns: Sequence[Column]) -> Contract:
+    """Missing values are promised only where the model really answers a row without the value."""
+    declared = [index for index, feature in enumerate(contract.features) if feature.nullable]
+    if declared and not _answers_without(estimator, contract, declared):
+        raise ArtifactRejected(
+            "model.toml allows missing values (nullable), but the model fails on them."
+        )
+    proved = _answered_without(estimator, contract, sorted(_made_for(columns)))
+    return _nullable(contract, {*declared, *proved})
 
 
-def _outputs(answer: Mapping[str, Array], classes: tuple[Any, ...] | None) -> tuple[Output, ...]:
-    return tuple(
-        Output(name, _datatype(array), (-1, *array.shape[1:]), classes)
-        for name, array in answer.items()
+def _made_for(columns: Sequence[Column]) -> set[int]:
+    """The features for whose missing values some part of the estimator is made."""
+    return {index for index, column in enumerate(columns) if column.fills}
+
+
+def _left_out(rows: Sequence[Row]) -> set[int]:
+    return {index for row in rows for index, value in enumerate(row) if value is None}
+
+
+def _answered_without(estimator: Any, contract: Contract, indices: Sequence[int]) -> list[int]:
+    """Those of the features that may be missing, found by halves, as mostly all or none may."""
+    if not indices or _answers_without(estimator, contract, indices):
+        return list(indices)
+    if len(indices) == 1:
+        return []
+    half = len(indices) // 2
+    return [
+        *_answered_without(estimator, contract, indices[:half]),
+        *_answered_without(estimator, contract, indices[half:]),
+    ]
+
+
+def _answers_without(estimator: Any, contract: Contract, indices: Sequence[int]) -> bool:
+    """Whether it answers a batch with a row without each of them, and a row without any."""
+    row = next((row for row in contract.example if None not in row), contract.example[0])
+    one_each = [{index} for index in indices]
+    rows = tuple(
+        tuple(None if index in left_out else value for index, value in enumerate(row))
+        for left_out in [*one_each, set(indices)]
     )
+    trial = dataclasses.replace(_nullable(contract, set(indices)), example=rows)
+    try:
+        _answer(estimator, trial)
+    except Exception:  # Any failure means no, whatever a model raises.
+        return False
+    return True
 
 
-def _datatype(array: Array) -> str:
-    """The Open Inference Protocol's word for what numpy holds; its word for text is BYTES."""
-    kind = array.dtype.kind
-    if kind in _NUMBERS:
-        return f"{_NUMBERS[kind]}{array.dtype.itemsize * 8}"
-    if kind == "b":
-        return "BOOL"
-    if kind == "U" or all(isinstance(label, str) for label in array.ravel()):
-        return "BYTES"
-    raise ArtifactRejected("The model's labels are neither text nor numbers nor true and false.")
+def _nullable(contract: Contract, indices: set[int]) -> Contract:
+    features = tuple(
+        dataclasses.replace(feature, nullable=feature.nullable or index in indices)
+        for index, feature in enumerate(contract.features)
+    )
+    return dataclasses.replace(contract, features=features)

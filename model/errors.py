@@ -5,6 +5,8 @@ from dataclasses import dataclass
 # A batch with a million faults must not become an answer with a million entries.
 MAX_FAULTS = 100
 
+MAX_REFUSAL_CHARACTERS = 500
+
 
 class ModelError(Exception):
     """The family of all errors of this package."""
@@ -39,6 +41,40 @@ class ModelNotReady(ModelError):
 
 class ModelFailed(ModelError):
     """The model raised, or its answer does not fit the batch. The cause is chained."""
+
+
+class ModelUnavailable(ModelError):
+    """What runs the model cannot be used now; the same call may succeed later.
+
+    `str()` says why, for the log; `retry_after_s` is when to try again.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class ModelTimedOut(ModelError):
+    """What runs the model did not answer within the time it has."""
+
+
+class Refused(ModelError):
+    """Raised by a model's own code: it will not answer this call, and tells its caller why.
+
+    Attributes:
+        code: "invalid_input" (the caller should change the rows) or "unavailable" (the same call
+            may be answered later).
+        message: one sentence for the caller; cut to MAX_REFUSAL_CHARACTERS, without line breaks.
+    """
+
+    CODES = ("invalid_input", "unavailable")
+
+    def __init__(self, code: str, message: str) -> None:
+        if code not in self.CODES:
+            raise ValueError(f"the code of Refused is one of {', '.join(self.CODES)}")
+        super().__init__(code, message)
+        self.code = code
+        self.message = " ".join(str(message).split())[:MAX_REFUSAL_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)

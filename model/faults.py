@@ -1,81 +1,85 @@
 """Naming what is wrong with a batch. Runs only once a batch is known to break its contract."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from model.batch import Array, Batch
 from model.errors import MAX_FAULTS, Fault, InvalidInput
+from model.feature_check import FeatureCheck
+from model.feature_words import category_words, expected_value, number_words
 from model.signature import Feature
 
 
-def find_faults(features: Sequence[Feature], values: npt.NDArray[np.float64]) -> InvalidInput:
-    """Everything wrong with `values`, in row order, ready to be raised."""
-    shape_fault = _shape_fault(len(features), values)
+def find_faults(features: Sequence[Feature], batch: Batch) -> InvalidInput:
+    """Everything wrong with a batch, in row order, ready to be raised."""
+    shape_fault = _shape_fault(features, batch)
     if shape_fault is not None:
         return InvalidInput((shape_fault,))
-    wrong = np.column_stack([_wrong(f, values[:, i]) for i, f in enumerate(features)])
+    columns = _columns(batch)
+    wrong = np.column_stack(
+        [FeatureCheck(f).wrong(column) for f, column in zip(features, columns, strict=True)]
+    )
     positions = np.argwhere(wrong)
     faults = tuple(
-        _cell_fault(int(row), features[column], float(values[row, column]))
-        for row, column in positions[:MAX_FAULTS]
+        _cell_fault(int(row), features[at], columns[at][row]) for row, at in positions[:MAX_FAULTS]
     )
     return InvalidInput(faults, fault_count=len(positions))
 
 
-def _shape_fault(feature_count: int, values: npt.NDArray[np.float64]) -> Fault | None:
-    if values.shape[0] == 0:
+def _columns(batch: Batch) -> list[Array]:
+    if batch.columns is None:
+        return list(batch.values.T)
+    return list(batch.columns.values())
+
+
+def _shape_fault(features: Sequence[Feature], batch: Batch) -> Fault | None:
+    if batch.row_count == 0:
         return Fault(None, None, "empty_batch", "no rows", "at least one row")
+    if batch.columns is not None:
+        return _names_fault(features, list(batch.columns))
+    values = batch.values
     if values.ndim != 2:
         return Fault(None, None, "wrong_feature_count", f"{values.ndim} dimensions", "a matrix")
-    if values.shape[1] != feature_count:
-        found, expected = _count(values.shape[1]), _count(feature_count)
+    if any(feature.datatype != "FP64" for feature in features):
+        found, expected = "numbers without names", "a column for each feature"
         return Fault(None, None, "wrong_feature_count", found, expected)
-    return None
+    return _count_fault(values.shape[1], len(features))
+
+
+def _names_fault(features: Sequence[Feature], names: Sequence[str]) -> Fault | None:
+    if len(names) == len(features) and names != [feature.name for feature in features]:
+        found, expected = "other names or another order", "the features in their order"
+        return Fault(None, None, "wrong_feature_count", found, expected)
+    return _count_fault(len(names), len(features))
+
+
+def _count_fault(found: int, expected: int) -> Fault | None:
+    if found == expected:
+        return None
+    return Fault(None, None, "wrong_feature_count", _count(found), _count(expected))
 
 
 def _count(features: int) -> str:
     return f"{features} feature" if features == 1 else f"{features} features"
 
 
-def _wrong(feature: Feature, column: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    wrong = np.isinf(column)
-    if not feature.nullable:
-        wrong |= np.isnan(column)
-    if feature.minimum is not None:
-        wrong |= column < feature.minimum
-    if feature.maximum is not None:
-        wrong |= column > feature.maximum
-    return wrong
-
-
-def _cell_fault(row: int, feature: Feature, value: float) -> Fault:
+def _cell_fault(row: int, feature: Feature, value: Any) -> Fault:
     code, found = _kind(feature, value)
     return Fault(row, feature.name, code, found, expected_value(feature))
 
 
-def _kind(feature: Feature, value: float) -> tuple[str, str]:
-    if np.isnan(value):
-        return "missing_value", "null or NaN"
-    if np.isinf(value):
-        return "not_finite", "infinity"
-    if feature.minimum is not None and value < feature.minimum:
-        return "out_of_range", f"number below {_number(feature.minimum)}"
-    # Only the upper bound is left to be broken, so there is one.
-    return "out_of_range", f"number above {_number(feature.maximum or 0.0)}"
-
-
-def expected_value(feature: Feature) -> str:
-    """What the feature accepts, in words: "number of at least 0 or null"."""
-    text = "finite number"
-    if feature.minimum is not None and feature.maximum is not None:
-        text = f"number from {_number(feature.minimum)} to {_number(feature.maximum)}"
-    elif feature.minimum is not None:
-        text = f"number of at least {_number(feature.minimum)}"
-    elif feature.maximum is not None:
-        text = f"number of at most {_number(feature.maximum)}"
-    return f"{text} or null" if feature.nullable else text
-
-
-def _number(bound: float) -> str:
-    return str(int(bound)) if bound.is_integer() and abs(bound) < 1e15 else repr(bound)
+def _kind(feature: Feature, value: Any) -> tuple[str, str]:
+    if value is None:
+        return "missing_value", "null"
+    if not isinstance(value, str):
+        if np.isnan(value):
+            return "missing_value", "null or NaN"
+        if np.isinf(value):
+            return "not_finite", "infinity"
+        if feature.minimum is not None and value < feature.minimum:
+            return "out_of_range", f"number below {number_words(feature.minimum)}"
+        if feature.maximum is not None and value > feature.maximum:
+            return "out_of_range", f"number above {number_words(feature.maximum)}"
+    return "unknown_category", category_words(feature)

@@ -27,7 +27,8 @@ _GOLDEN_TOLERANCE = 1e-6
 class Manifest:
     """One version of a model as it was when it was added. Its digest pins all of it.
 
-    `files` maps each file of the version to its SHA-256; `golden` is the answer to the example.
+    `files` maps each file of the version to its SHA-256; `golden` is the answer to the example;
+    `contract` is what it promises (`Contract.to_json`).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Manifest:
     files: Mapping[str, str]
     libraries: Mapping[str, str]
     golden: Mapping[str, list[Any]]
+    contract: Mapping[str, Any]
     added_at: str
     added_by: str
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,24 @@ class Model(Protocol):
 
         May raise anything; the caller turns it into ModelFailed.
         """
+
+
+@runtime_checkable
+class TakesFeedback(Protocol):
+    """A model that may want to know how good its answers were."""
+
+    def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
+        """What became of these rows; `truth` has an entry for each. May raise anything."""
+
+
+@runtime_checkable
+class RunsElsewhere(Protocol):
+    """A model on another engine, which may be away while this one loads: so it is not measured.
+
+    `expected_s` is how long an answer may take.
+    """
+
+    expected_s: float
 
 
 class TaggedOutputs(dict[str, Array]):

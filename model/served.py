@@ -1,15 +1,27 @@
 """One version of a model in service."""
 
+import copy
+import math
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from model.batch import Batch
 from model.contract import Contract
-from model.errors import ModelFailed
-from model.protocol import Prediction, require_complete
+from model.deployment import Deployment
+from model.errors import (
+    Fault,
+    InvalidInput,
+    ModelFailed,
+    ModelTimedOut,
+    ModelUnavailable,
+    Refused,
+)
+from model.protocol import Prediction, RunsElsewhere, TaggedOutputs, TakesFeedback, require_complete
 from model.store import LoadedModel
 
 Clock = Callable[[], float]
@@ -21,7 +33,13 @@ _SLOW_S = 0.1
 
 
 class ServedModel:
-    """A loaded model that has answered its example here, and knows how long it takes."""
+    """A loaded model that has answered its example here, and knows how long it takes.
+
+    Attributes:
+        role: current, canary, shadow, retired or standby; see `Deployment`.
+        deprecated_at, sunset_at: when callers are to be told that it ends, and when it does.
+        process: the process that loaded it; one forked from that shares its memory.
+    """
 
     def __init__(self, loaded: LoadedModel, clock: Clock = time.perf_counter) -> None:
         """Raises ModelFailed if it cannot answer its example."""
@@ -30,22 +48,72 @@ class ServedModel:
         self.name = loaded.manifest.name
         self.version = loaded.manifest.version
         self.digest = loaded.manifest.digest
+        self.role = "current"
+        self.deprecated_at: float | None = None
+        self.sunset_at: float | None = None
+        self.process = os.getpid()
         self._classes = self.contract.classes
         self._clock = clock
         self._one_row_s, self._further_row_s = self._measure()
+
+    def deployed_as(self, role: str, deployment: Deployment | None = None) -> Self:
+        """The same model, in the same memory, in a role; with the dates of its deployment."""
+        deployed = copy.copy(self)
+        deployed.role = role
+        deployed.deprecated_at = deployment.deprecated_at if deployment is not None else None
+        deployed.sunset_at = deployment.sunset_at if deployment is not None else None
+        return deployed
+
+    def check(self, batch: Batch) -> None:
+        """Raise InvalidInput with every fault of the batch."""
+        most = self.contract.limits.max_rows
+        if most is not None and batch.row_count > most:
+            found, expected = f"{batch.row_count} rows", f"at most {most} rows per call"
+            raise InvalidInput((Fault(None, None, "too_many_rows", found, expected),))
+        self.contract.check(batch)
+
+    def charged_rows(self, row_count: int) -> int:
+        """What a call with so many rows costs, in ordinary rows."""
+        return math.ceil(row_count * self.contract.cost)
+
+    def allowed_s(self, remaining_s: float) -> float:
+        """How long `predict` may take, where the request has so much time left."""
+        own_s = self.contract.limits.deadline_s
+        return remaining_s if own_s is None else min(remaining_s, own_s)
 
     def predict(self, batch: Batch) -> Prediction:
         """Ask the model, once, about a batch that keeps its contract.
 
         Raises:
-            ModelFailed: whatever the model raised is chained; or its answer does not fit.
+            Refused: by the model's own code, for its caller.
+            ModelUnavailable, ModelTimedOut: what runs the model cannot be used, or not in time.
+            ModelFailed: whatever else the model raised is chained; or its answer does not fit.
         """
         try:
             outputs = self._model.predict(batch)
+        except (Refused, ModelUnavailable, ModelTimedOut, ModelFailed):
+            raise
         except Exception as exc:
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
         require_complete(outputs, batch.row_count)
-        return Prediction(outputs, self.name, self.version, self.digest, self._classes)
+        answer = (outputs, self.name, self.version, self.digest, self._classes)
+        if isinstance(outputs, TaggedOutputs):
+            return Prediction(*answer, outputs.tags, outputs.metrics)
+        return Prediction(*answer)
+
+    def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
+        """Tell the model, if it wants to know, how good its answer to these rows was.
+
+        Raises: as `predict`.
+        """
+        if not isinstance(self._model, TakesFeedback):
+            return
+        try:
+            self._model.send_feedback(batch, reward, truth)
+        except (Refused, ModelUnavailable, ModelTimedOut, ModelFailed):
+            raise
+        except Exception as exc:
+            raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
 
     def estimate_s(self, row_count: int) -> float:
         """How long `predict` will take, on the straight line through what was measured at load."""
@@ -53,11 +121,11 @@ class ServedModel:
 
     def _measure(self) -> tuple[float, float]:
         """Seconds for one row, and for each row more."""
-        example = self.contract.example_batch.values
-        one_row_s = self._time(Batch(example[:1]))
-        copies = -(-_MEASURED_ROWS // len(example))
-        many = Batch(np.ascontiguousarray(np.tile(example, (copies, 1))[:_MEASURED_ROWS]))
-        many_rows_s = self._time(many)
+        if isinstance(self._model, RunsElsewhere):
+            return self._model.expected_s, 0.0
+        example = self.contract.example_batch
+        one_row_s = self._time(example.take(slice(0, 1)))
+        many_rows_s = self._time(example.take(np.arange(_MEASURED_ROWS) % example.row_count))
         return one_row_s, max(0.0, many_rows_s - one_row_s) / (_MEASURED_ROWS - 1)
 
     def _time(self, batch: Batch) -> float:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+# What a feature may be, in words of the Open Inference Protocol; BYTES is text.
+DATATYPES = ("FP64", "INT64", "BOOL", "BYTES")
+
 
 @dataclass(frozen=True, slots=True)
 class Feature:
@@ -38,3 +41,11 @@ class Output:
     names: tuple[str, ...] | None = None
     unit: str = ""
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What one call may ask of the model; None leaves it to the caller's plan and the server."""
+
+    max_rows: int | None = None
+    deadline_s: float | None = None

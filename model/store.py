@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.artifact import read_bytes, read_verified, sha256_hex
-from model.contents import build_model, find_artifact, read_contents
+from model.contents import Contents, derive_contents, open_contents, read_contents
+from model.contract import Contract
 from model.errors import ArtifactRejected, ModelFailed, VersionExists
-from model.folders import entries, rename_durably, write_durably
+from model.folders import entries, files_below, rename_durably, replace_durably, write_durably
 from model.manifest import (
     MANIFEST_FILE,
     Manifest,
@@ -24,6 +25,7 @@ from model.manifest import (
 )
 from model.names import is_model_name, is_model_version, require_names
 from model.protocol import Model
+from model.signing import SIGNATURE_FILE, SignaturePolicy, read_signature
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,29 +38,48 @@ class LoadedModel:
 
 class ModelStore:
     def __init__(
-        self, directory: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        directory: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        signatures: SignaturePolicy | None = None,
     ) -> None:
         self._directory = directory
         self._now = now
+        self._signatures = signatures or SignaturePolicy(None, required=False)
 
-    def add(self, source: Path, name: str, version: str, added_by: str) -> Manifest:
-        """Copy an artifact, and the model.toml beside it, in as a new version.
+    def add(self, source: Path, name: str, version: str | None, added_by: str) -> Manifest:
+        """Copy a model in as a new version.
 
-        `source` is the artifact, or a folder with exactly one. It is loaded and answers its
-        example first; the version appears complete, or after a crash not at all.
+        It is loaded and answers its example first; the version appears complete, or after a crash
+        not at all.
+
+        Args:
+            source: an artifact, or the folder of one or of a class.
+            version: None is the next whole number, from 1.
 
         Raises:
             ArtifactRejected: it cannot be loaded or served.
             VersionExists: versions never change; choose the next one.
         """
+        if version is None:
+            version = self.next_version(name)
         require_names(name, version)
         if self._folder(name, version).exists():
             raise VersionExists(f"{name} {version} exists already; choose another version.")
-        artifact = find_artifact(source)
-        contents = read_contents(artifact)
-        manifest = self._describe(artifact.name, contents, name, version, added_by)
-        self._place(name, version, {**contents, MANIFEST_FILE: manifest.to_bytes()})
+        contents = read_contents(source)
+        # What a trainer signed is checked before any of it is opened, here as in a worker.
+        signature = read_signature(source if source.is_dir() else source.parent)
+        digests = {filename: sha256_hex(data) for filename, data in contents.files.items()}
+        self._signatures.check(signature, digests)
+        manifest = self._describe(contents, name, version, added_by)
+        self._place(name, version, {**contents.files, MANIFEST_FILE: manifest.to_bytes()})
         return manifest
+
+    def next_version(self, name: str) -> str:
+        """The whole number after the greatest one there is."""
+        numbers = [int(version) for version in self.versions(name) if version.isdecimal()]
+        return str(max(numbers, default=0) + 1)
 
     def load(self, name: str, version: str, manifest_digest: str) -> LoadedModel:
         """Bring one version into memory, after all of its bytes are known to be the right ones.
@@ -66,20 +87,48 @@ class ModelStore:
         Raises:
             ArtifactRejected: something differs from what was added, or cannot be used here.
         """
+        manifest, contents = self.read(name, version, manifest_digest)
+        check_libraries(manifest.libraries)
+        files = Contents(manifest.artifact, contents)
+        model = open_contents(files, Contract.from_json(manifest.contract))
+        # An engine that is away must not keep a version from coming into service.
+        if not files.is_remote:
+            _check_example(model, manifest)
+        return LoadedModel(model, manifest)
+
+    def read(
+        self, name: str, version: str, manifest_digest: str
+    ) -> tuple[Manifest, dict[str, bytes]]:
+        """The manifest and the files of a version, known to be the right ones. Opens none.
+
+        Raises:
+            ArtifactRejected: something differs from what was added, or is not signed as it must.
+        """
         require_names(name, version)
         folder = self._folder(name, version)
         manifest = Manifest.from_bytes(read_verified(folder / MANIFEST_FILE, manifest_digest))
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactRejected(f"The manifest is that of {manifest.name} {manifest.version}.")
         _check_files(folder, manifest)
+        self._signatures.check(
+            read_signature(folder), {MANIFEST_FILE: manifest_digest, **manifest.files}
+        )
         contents = {
             filename: read_verified(folder / filename, digest)
             for filename, digest in manifest.files.items()
         }
-        check_libraries(manifest.libraries)
-        model = build_model(manifest.artifact, contents, name, version)
-        _check_example(model, manifest)
-        return LoadedModel(model, manifest)
+        return manifest, contents
+
+    def place_signature(self, name: str, version: str, signature: bytes) -> None:
+        """Keep a signature with its version, in the place of an earlier one."""
+        require_names(name, version)
+        unfinished = Path(tempfile.mkdtemp(prefix=".signing-", dir=self._directory))
+        try:
+            write_durably(unfinished, {SIGNATURE_FILE: signature})
+            target = self._folder(name, version) / SIGNATURE_FILE
+            replace_durably(unfinished / SIGNATURE_FILE, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def manifest(self, name: str, version: str) -> Manifest:
         """What was recorded when the version was added."""
@@ -106,17 +155,16 @@ class ModelStore:
     def _folder(self, name: str, version: str) -> Path:
         return self._directory / name / version
 
-    def _describe(
-        self, artifact: str, contents: dict[str, bytes], name: str, version: str, added_by: str
-    ) -> Manifest:
-        model = build_model(artifact, contents, name, version)
+    def _describe(self, contents: Contents, name: str, version: str, added_by: str) -> Manifest:
+        model = derive_contents(contents, name, version)
         return Manifest(
             name=name,
             version=version,
-            artifact=artifact,
-            files={filename: sha256_hex(data) for filename, data in contents.items()},
+            artifact=contents.artifact,
+            files={filename: sha256_hex(data) for filename, data in contents.files.items()},
             libraries=library_versions(),
             golden=golden_of(model.predict(model.contract.example_batch)),
+            contract=model.contract.to_json(),
             added_at=self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             added_by=added_by,
         )
@@ -145,7 +193,7 @@ def _check_example(model: Model, manifest: Manifest) -> None:
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
     """The folder must hold what was added and nothing else; so no listed path leaves it either."""
-    present, listed = set(entries(folder)), {*manifest.files, MANIFEST_FILE}
+    present, listed = set(files_below(folder)) - {SIGNATURE_FILE}, {*manifest.files, MANIFEST_FILE}
     for filename in sorted(present - listed):
         raise ArtifactRejected(f"The version's folder has a file nobody added: {filename!r}.")
     for filename in sorted(listed - present):

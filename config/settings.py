@@ -139,6 +139,9 @@ class LimitSettings(_Section):
 class ModelSettings(_Section):
     directory: str = ""
     default: str = ""
+    retired_for_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
+    require_signature: bool = False
+    signing_public_key: str = ""
 
 
 class LogSettings(_Section):
@@ -206,6 +209,7 @@ class Settings(BaseSettings):
             *_unsafe_waiting(settings),
             *_unsafe_limits(settings),
             *_unsafe_issuer(settings),
+            *_unsafe_signatures(settings),
         ]
         if problems:
             raise InvalidSettings(problems)
@@ -249,6 +253,12 @@ def _unsafe_issuer(settings: Settings) -> list[str]:
         _http_url(settings.issuer)
     except ValueError as exc:
         return [f"auth.issuer {exc} (RFC 8414 section 2)"]
+    return []
+
+
+def _unsafe_signatures(settings: Settings) -> list[str]:
+    if settings.models.require_signature and not settings.models.signing_public_key:
+        return ["models.require_signature is on: name the key in models.signing_public_key"]
     return []
 
 

@@ -22,11 +22,13 @@ from gateway.model_errors import problem_from_model
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
+from gateway.resources.feedback import Feedback
 from gateway.resources.health import Live, Ready
 from gateway.resources.limits import Limits
 from gateway.resources.models import ModelContract, Models
 from gateway.resources.predict import Predict
 from gateway.security_headers import add_security_headers
+from gateway.shadow import Shadowing
 from gateway.wire.body import BodyCaps
 from gateway.wire.content_coding import compress
 from gateway.wire.inflation import InflationCaps
@@ -44,6 +46,7 @@ NEEDS = {
     "models": ANY_TOKEN,
     "model_contract": "read",
     "predict": "predict",
+    "feedback": "predict",
 }
 _DIALECT_ENDPOINTS = {
     f"{dialect.name}.{endpoint.name}": endpoint
@@ -70,6 +73,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
     flask_limiter: Limiter,
     partner_limiter: PartnerLimiter,
     ready: Callable[[], bool],
+    shadowing: Shadowing | None = None,
 ) -> Flask:
     """The WSGI app that answers predictions.
 
@@ -79,6 +83,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         flask_limiter: keeps the counts of addresses.
         partner_limiter: keeps the counts of partners.
         ready: whether this worker can serve.
+        shadowing: lets shadow versions answer copies of the requests.
     """
     app = Flask("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
@@ -94,7 +99,13 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         partner_limiter, free_endpoints=FREE_ENDPOINTS, row_endpoints=ROW_ENDPOINTS
     )
     deadline = DeadlineRunner(settings.server.max_abandoned_predictions)
-    inference = Inference(models, admission, deadline, default_model=settings.models.default)
+    inference = Inference(
+        models,
+        admission,
+        deadline,
+        default_model=settings.models.default,
+        shadowing=shadowing,
+    )
     access = Access(verifier, failures, NEEDS, inference.default_model_name)
     clock = RequestClock(
         deadline_s=settings.server.request_deadline_s, max_wait_s=settings.server.max_wait_s
@@ -135,7 +146,11 @@ def _add_routes(
     api.add_resource(Limits, "/v1/limits", endpoint="limits", resource_class_args=(admission,))
     api.add_resource(Models, "/v1/models", endpoint="models", resource_class_args=(inference,))
     api.add_resource(
-        ModelContract, _MODEL, endpoint="model_contract", resource_class_args=(inference,)
+        ModelContract,
+        _MODEL,
+        f"{_MODEL}/versions/<string(maxlength=32):version>",
+        endpoint="model_contract",
+        resource_class_args=(inference,),
     )
     api.add_resource(
         Predict,
@@ -143,6 +158,13 @@ def _add_routes(
         f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
         "/predict",
         endpoint="predict",
+        resource_class_args=(inference, parser, caps),
+    )
+    api.add_resource(
+        Feedback,
+        f"{_MODEL}/feedback",
+        f"{_MODEL}/versions/<string(maxlength=32):version>/feedback",
+        endpoint="feedback",
         resource_class_args=(inference, parser, caps),
     )
     add_dialects(api, partial(RequestCall, inference, parser, caps, ready))

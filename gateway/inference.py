@@ -1,12 +1,24 @@
 """One inference call: the contract is checked, the call is charged, the model answers in time."""
 
+import time
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
+
+import structlog
+from flask import Response, after_this_request
 
 from gateway.admission import Admission
 from gateway.deadline import DeadlineRunner
 from gateway.errors import UnknownModel
 from gateway.request_context import context, note
+from gateway.shadow import Shadowing
+from gateway.sunset import ending_fields
 from model import Batch, ModelNotReady, Prediction, ServedModel, ServedModels
+
+log = structlog.get_logger()
+
+_LOGGED_METRICS = 20
 
 
 class Inference:
@@ -19,11 +31,13 @@ class Inference:
         deadline: DeadlineRunner,
         *,
         default_model: str,
+        shadowing: Shadowing | None = None,
     ) -> None:
         self._models = models
         self._admission = admission
         self._deadline = deadline
         self._default_model = default_model
+        self._shadowing = shadowing
 
     def model_names(self) -> list[str]:
         """Every active model, served or failed, in order."""
@@ -40,14 +54,24 @@ class Inference:
         return names[0]
 
     def model(self, model_name: str, version: str | None = None) -> ServedModel:
-        """The model in service under this name.
+        """The model in service under this name; where it has a canary, the caller's version.
 
         Raises: UnknownModel, UnknownVersion, ModelNotReady (all of them the model's).
         """
         note(model=model_name)
-        served = self._models.get(model_name, version)
+        principal = context().principal
+        partner = principal.partner if principal is not None else ""
+        served = self._models.get(model_name, version, sticky=partner)
         note(version=served.version)
+        if served.role != "current":
+            note(role=served.role)
+        if served.deprecated_at is not None and served.role != "canary":
+            self._announce_end(served)
         return served
+
+    def versions(self, model_name: str) -> list[ServedModel]:
+        """The versions that callers may name, the current one first."""
+        return self._models.versions(model_name)
 
     def ready_version(self, model_name: str) -> str | None:
         """The version of a model that answers here; None where none does."""
@@ -64,14 +88,71 @@ class Inference:
         current = context()
         current.facts["rows"] = batch.row_count
         current.enter("validate")
-        model.contract.check(batch)
+        model.check(batch)
         current.enter("limits")
-        self._admission.charge(batch.row_count)
+        self._admission.charge(model.charged_rows(batch.row_count))
         current.enter("predict")
+        started = time.perf_counter()
         prediction = self._deadline.run(
             partial(model.predict, batch),
             estimate_s=model.estimate_s(batch.row_count),
-            remaining_s=current.remaining_s(),
+            remaining_s=model.allowed_s(current.remaining_s()),
+        )
+        duration_s = time.perf_counter() - started
+        current.enter("")
+        if prediction.metrics:
+            note(model_metrics=_metrics(prediction))
+        self._shadow(model, batch, prediction, duration_s)
+        return prediction
+
+    def take_feedback(
+        self, model: ServedModel, batch: Batch, reward: float, truth: Sequence[Any] | None
+    ) -> None:
+        """Check, charge one request, log the feedback, and tell the model if it wants to know.
+
+        Raises: as `predict`.
+        """
+        current = context()
+        current.facts["rows"] = batch.row_count
+        current.enter("validate")
+        model.check(batch)
+        current.enter("limits")
+        self._admission.charge(0)
+        current.enter("predict")
+        # Inputs and truths are not logged; the request id leads to the caller.
+        log.info(
+            "feedback",
+            model=model.name,
+            version=model.version,
+            rows=batch.row_count,
+            reward=reward,
+            truths=0 if truth is None else len(truth),
+        )
+        self._deadline.run(
+            partial(model.send_feedback, batch, reward, truth),
+            estimate_s=model.estimate_s(batch.row_count),
+            remaining_s=model.allowed_s(current.remaining_s()),
         )
         current.enter("")
-        return prediction
+
+    def _shadow(
+        self, model: ServedModel, batch: Batch, prediction: Prediction, duration_s: float
+    ) -> None:
+        """Once the answer is out, let a shadow version answer the same."""
+        shadow = self._models.shadow(model.name) if model.role == "current" else None
+        if self._shadowing is not None and shadow is not None:
+            offer = partial(self._shadowing.offer, model, shadow, batch, prediction, duration_s)
+            context().on_close.append(lambda _status: offer())
+
+    def _announce_end(self, model: ServedModel) -> None:
+        fields = ending_fields(model, self._models.versions(model.name))
+
+        @after_this_request
+        def _add(response: Response) -> Response:
+            response.headers.extend(fields)
+            return response
+
+
+def _metrics(prediction: Prediction) -> dict[str, float]:
+    """The first of the metrics that the model gave with its answer, by key."""
+    return {metric["key"]: metric["value"] for metric in prediction.metrics[:_LOGGED_METRICS]}

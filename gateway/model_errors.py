@@ -2,13 +2,17 @@
 which shares that, loads no model and nothing that models need.
 """
 
+import math
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import structlog
 
 import model
 from gateway.errors import (
+    DeadlineExceeded,
     InvalidInput,
     ModelFailed,
     ModelUnavailable,
@@ -19,25 +23,45 @@ from gateway.errors import (
 
 log = structlog.get_logger()
 
+_MAX_CAUSES = 10
+_RETRY_AFTER_S = 5
+
 
 def problem_from_model(exc: model.ModelError) -> Problem:
     """The problem that stands for an error of the model package."""
-    if isinstance(exc, model.InvalidInput):
-        return _invalid_input(exc)
-    if isinstance(exc, model.UnknownModel):
-        return UnknownModel("See GET /v1/models for the models that this token may use.")
-    if isinstance(exc, model.UnknownVersion):
-        return UnknownVersion("See versions in GET /v1/models/{model}.")
-    if isinstance(exc, model.ModelNotReady):
-        return ModelUnavailable(retry_after_s=5)
-    log.error("model_failed", reason=str(exc), frames=_frames(exc.__cause__ or exc))
+    for kind, problem in _PROBLEMS.items():
+        if isinstance(exc, kind):
+            return problem(exc)
+    log.error("model_failed", reason=str(exc), causes=_causes(exc.__cause__ or exc))
     return ModelFailed()
 
 
+def _causes(exc: BaseException) -> list[dict[str, Any]]:
+    """What was raised and where, the first cause last; the whole traceback without its texts."""
+    # Models quote their input in the texts of their exceptions, and inputs are not logged.
+    causes: list[dict[str, Any]] = []
+    cause: BaseException | None = exc
+    while cause is not None and len(causes) < _MAX_CAUSES:
+        causes.append({"error": type(cause).__name__, "frames": _frames(cause)})
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return causes
+
+
 def _frames(exc: BaseException) -> list[str]:
-    # Where it happened, without its text: estimators quote their input in theirs.
     frames = traceback.extract_tb(exc.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}" for frame in frames]
+
+
+def _refused(exc: model.Refused) -> Problem:
+    facts = {"refused_by": "model"}
+    if exc.code == "unavailable":
+        return ModelUnavailable(exc.message, retry_after_s=_RETRY_AFTER_S, facts=facts)
+    return InvalidInput(exc.message, members={"errors": [], "error_count": 0}, facts=facts)
+
+
+def _unavailable(exc: model.ModelUnavailable) -> Problem:
+    facts = {"reason": str(exc)}
+    return ModelUnavailable(retry_after_s=max(1, math.ceil(exc.retry_after_s)), facts=facts)
 
 
 def _invalid_input(exc: model.InvalidInput) -> Problem:
@@ -55,3 +79,16 @@ def _counted(faults: int, *, shown: int) -> str:
     if faults > shown:
         return f"The input has at least {faults} faults; the first {shown} are in errors."
     return f"The input has {faults} fault{'s' if faults != 1 else ''}: see errors."
+
+
+_PROBLEMS: Mapping[type[model.ModelError], Callable[[Any], Problem]] = {
+    model.InvalidInput: _invalid_input,
+    model.Refused: _refused,
+    model.UnknownModel: lambda _: UnknownModel(
+        "See GET /v1/models for the models that this token may use."
+    ),
+    model.UnknownVersion: lambda _: UnknownVersion("See versions in GET /v1/models/{model}."),
+    model.ModelNotReady: lambda _: ModelUnavailable(retry_after_s=_RETRY_AFTER_S),
+    model.ModelUnavailable: _unavailable,
+    model.ModelTimedOut: lambda _: DeadlineExceeded("The model did not answer in time."),
+}

@@ -148,8 +148,13 @@ def make_app(
 
 
 def add_model(control: ControlFixture, name: str, estimator: object, model_toml: str = "") -> None:
-    """Add an estimator to the store as version 1, and activate it."""
+    """Add an estimator to the store as version 1, and promote it."""
     source = save_artifact(control.settings.data_dir / "sources" / name, estimator, model_toml)
+    add_folder(control, name, source)
+
+
+def add_folder(control: ControlFixture, name: str, source: Path) -> None:
+    """Add a model folder to the store as version 1, and promote it."""
     manifest = ModelStore(control.settings.models_dir).add(source, name, "1", "test")
     control.store.add_model_version(name, "1", manifest.digest)
-    control.store.activate_model(name, "1")
+    control.store.promote_model(name, "1", 0)

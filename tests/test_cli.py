@@ -252,14 +252,16 @@ def test_status_without_a_worker_is_not_healthy(shell: Shell) -> None:
 @pytest.mark.parametrize(("state", "exit_code"), [("ready", 0), ("failed", 1)])
 def test_status_shows_workers_and_their_models(spoilt: Shell, state: str, exit_code: int) -> None:
     """What serves which revision, and which model failed, why."""
-    spoilt.report(7, {"wine": {"state": state, "reason": "The bytes do not match."}})
+    version = {"state": state, "reason": "The bytes do not match."}
+    spoilt.report(7, {"wine": {"state": state, "version": None, "versions": {"2": version}}})
     code, facts = _status(spoilt)
     table = spoilt.run("status").stdout
 
     assert (code, facts["healthy"]) == (exit_code, exit_code == 0)
     assert facts["workers"][0]["revision"] == 7
     assert f"wine {state}" in table
-    assert ("wine failed in " in table) == ("The bytes do not match." in table) == bool(exit_code)
+    assert ("wine version 2 failed in " in table) == bool(exit_code)
+    assert ("The bytes do not match." in table) == bool(exit_code)
 
 
 def test_models_are_listed_with_their_state(spoilt: Shell) -> None:
@@ -283,7 +285,7 @@ def test_the_audit_shows_who_did_what(shell: Shell) -> None:
     actions = [entry["action"] for entry in entries]
 
     assert actions == [
-        *("key_added", "key_activated", "model_version_added", "model_activated"),
+        *("key_added", "key_activated", "model_version_added", "model_promoted"),
         "partner_created",
     ]
     assert shell.json("audit", "-n", "2") == entries[-2:]

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from config.settings import Settings
 from gateway.control import migrate, tables
+from gateway.control.change import ControlError
 from gateway.control.database import writing_engine
-from gateway.control.store import ControlError, ControlStore
+from gateway.control.store import ControlStore
 
 WRITER = Path(__file__).with_name("store_writer.py")
 SCOPES = ("model:*:predict",)
@@ -44,7 +45,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(url: str, clock: Clock) -> ControlStore:
-    """A store with two partners, three keys and a model of two versions."""
+    """A store with two partners, three keys, a plain model and one with a version in each role."""
     store = ControlStore(writing_engine(url), actor="anna", clock=clock)
     store.create_partner("acme", "acme-id", "standard", SCOPES, DIGEST)
     store.create_partner("both", "both-id", "trial", SCOPES, DIGEST)
@@ -55,7 +56,13 @@ def store(url: str, clock: Clock) -> ControlStore:
     store.add_key("k3", "EdDSA", JWK, "staged")
     store.add_model_version("wine", "1", DIGEST)
     store.add_model_version("wine", "2", DIGEST)
-    store.activate_model("wine", "1")
+    store.promote_model("wine", "1", 0)
+    for version in ("1", "2", "3", "4"):
+        store.add_model_version("beer", version, DIGEST)
+    store.promote_model("beer", "1", 0)
+    store.promote_model("beer", "2", 500)
+    store.set_canary("beer", "3", 10)
+    store.set_shadow("beer", "4")
     return store
 
 
@@ -83,7 +90,14 @@ WRITES: dict[str, Callable[[ControlStore], int]] = {
     "tokens_revoked": lambda s: s.revoke_token("j", 2000.0),
     "token_issued": lambda s: s.note_token_issued("acme", "j", 2000.0),
     "model_version_added": lambda s: s.add_model_version("wine", "3", DIGEST),
-    "model_activated": lambda s: s.activate_model("wine", "2"),
+    "model_promoted": lambda s: s.promote_model("wine", "2", 60),
+    "model_rolled_back": lambda s: s.rollback_model("beer"),
+    "canary_set": lambda s: s.set_canary("wine", "2", 10),
+    "canary_ended": lambda s: s.end_canary("beer"),
+    "shadow_set": lambda s: s.set_shadow("wine", "2"),
+    "shadow_ended": lambda s: s.end_shadow("beer"),
+    "model_retired": lambda s: s.retire_model("beer", "1", 2000.0),
+    "model_withdrawn": lambda s: s.withdraw_model("beer", 0.0),
 }
 
 
@@ -130,8 +144,8 @@ def test_every_method_that_changes_something_is_in_these_tests() -> None:
         (lambda s: s.retire_key("nothing"), "there is no key nothing"),
         (lambda s: s.retire_key("k1"), "key k1 signs: rotate first"),
         (lambda s: s.add_model_version("wine", "1", "x" * 64), "version 1 of model wine exists"),
-        (lambda s: s.activate_model("wine", "9"), "there is no version 9 of model wine"),
-        (lambda s: s.activate_model("beer", "1"), "there is no version 1 of model beer"),
+        (lambda s: s.promote_model("wine", "9", 0), "there is no version 9 of model wine"),
+        (lambda s: s.promote_model("cider", "1", 0), "there is no version 1 of model cider"),
     ],
 )
 def test_a_wrong_call_is_refused_without_a_trace(
@@ -169,13 +183,6 @@ def test_one_key_signs_at_a_time(store: ControlStore, clock: Clock) -> None:
     assert [store.key_replaced_at(kid) for kid in ("k1", "k2", "k3")] == [2000.0, None, None]
     store.activate_key("k1")
     assert store.key_replaced_at("k2") == 2000.0
-
-
-def test_a_model_has_one_active_version(store: ControlStore) -> None:
-    """Activating another one replaces it."""
-    store.activate_model("wine", "2")
-
-    assert [(row.version, row.active) for row in store.model_versions()] == [("1", 0), ("2", 1)]
 
 
 def test_revocations_are_forgotten_once_no_token_can_match(

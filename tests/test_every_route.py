@@ -170,7 +170,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
     )
     (gateway.control.settings.models_dir / "wine" / "1" / "model.joblib").unlink()
     gateway.control.store.add_model_version("gone", "1", "0" * 64)
-    gateway.control.store.activate_model("gone", "1")
+    gateway.control.store.promote_model("gone", "1", 0)
     gateway.refresh()
     return gateway
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
@@ -39,7 +41,7 @@ def test_the_store_knows_where_it_stands(tmp_path: Path) -> None:
     assert schema.current(url) is None
     migrate.upgrade(url)
 
-    assert schema.current(url) == schema.HEAD == "0001"
+    assert schema.current(url) == schema.HEAD == "0002"
 
 
 def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
@@ -50,6 +52,30 @@ def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     migrate.upgrade(_url(tmp_path))
 
     assert path.read_bytes() == before
+
+
+def test_what_was_active_is_current_and_the_first_promoted(tmp_path: Path) -> None:
+    """From 0001 on: no model leaves service with the upgrade, and the way back begins there."""
+    url = _url(tmp_path)
+    (tmp_path / "control").mkdir()
+    engine = writing_engine(url, create=True)
+    with engine.begin() as connection:
+        configuration = Config()
+        configuration.set_main_option("script_location", str(migrate.MIGRATIONS))
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0001")
+        for version in ("1", "2"):
+            row = f"('wine', '{version}', '{version * 64}', 'ada', {version}.5)"
+            connection.exec_driver_sql(f"INSERT INTO model_versions VALUES {row}")  # noqa: S608
+        connection.exec_driver_sql("INSERT INTO model_activations VALUES ('wine', '2')")
+    migrate.upgrade(url)
+    with engine.connect() as connection:
+        deployed = connection.exec_driver_sql("SELECT * FROM model_deployments").all()
+        promoted = connection.exec_driver_sql("SELECT * FROM model_promotions").all()
+    engine.dispose()
+
+    assert deployed == [("wine", "2", "current", None, None, None)]
+    assert promoted == [(1, "wine", "2", 2.5)]
 
 
 def test_there_is_one_line_of_migrations() -> None:

@@ -232,7 +232,7 @@ def test_the_contracts_example_can_be_posted(shared_gateway: AppFixture) -> None
     response = shared_gateway.predict(contract["example"])
 
     assert response.status_code == 200
-    assert contract["versions"] == ["1"]
+    assert contract["versions"] == [{"version": "1", "role": "current"}]
     assert [feature["name"] for feature in contract["features"]] == WINE.feature_names
 
 

@@ -96,6 +96,9 @@ def test_the_environment_overrides_every_setting(
         "limits.failed_secrets_per_client_and_address": "4/day",
         "models.directory": "/srv/models",
         "models.default": "wine",
+        "models.require_signature": True,
+        "models.signing_public_key": "/etc/gateway/signer.pem",
+        "models.retired_for_s": 0.0,
         "log.level": "debug",
     }
     for name, value in given.items():

@@ -205,7 +205,7 @@ def test_a_snapshot_holds_everything(watched: Watched) -> None:
     second = watched.control.add_secret("acme")
     store.add_model_version("wine", "1", "a" * 64)
     store.add_model_version("wine", "2", "b" * 64)
-    store.activate_model("wine", "2")
+    store.promote_model("wine", "2", 0)
     for cutoff in (500.0, 400.0):
         store.revoke_client(client_id, cutoff, 10**10)
         store.revoke_all(cutoff - 300, 10**10)
@@ -215,7 +215,7 @@ def test_a_snapshot_holds_everything(watched: Watched) -> None:
     assert second
     assert len(snapshot.clients[client_id].secrets) == 2
     assert snapshot.signing_key == snapshot.keys[watched.control.signing_key.kid]
-    assert snapshot.active_versions["wine"].manifest_digest == "b" * 64
+    assert snapshot.deployments["wine"]["2"].manifest_digest == "b" * 64
     assert snapshot.revocations == Revocations(frozenset(), {client_id: 500.0}, 200.0)
 
 

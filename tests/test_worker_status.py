@@ -12,13 +12,12 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import OperationalError
 
 from gateway.control.database import writing_engine
+from gateway.control.status_database import create_status_database, worker_status
 from gateway.control.worker_status import (
     DEAD_AFTER_S,
     WorkerReport,
-    create_status_database,
     live_workers,
     wait_until_served,
-    worker_status,
 )
 
 NOW = 1000.0

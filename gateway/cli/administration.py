@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.plans import InvalidPlans, Plan, load_plans, plans_file
 from config.settings import InvalidSettings, Settings, load_running_settings, load_settings
 from gateway.control import schema
+from gateway.control.change import ControlError
 from gateway.control.database import sqlite_path, writing_engine
-from gateway.control.store import ControlError, ControlStore
+from gateway.control.store import ControlStore
 from gateway.control.worker_status import wait_until_served
 
 P = ParamSpec("P")

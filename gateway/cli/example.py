@@ -1,4 +1,4 @@
-"""`python -m gateway.cli.example`: train the example model, add it and activate it."""
+"""`python -m gateway.cli.example`: train the example model, add it and promote it."""
 
 import runpy
 import tempfile
@@ -16,7 +16,7 @@ def add_example(admin: Administration) -> None:
     """Bring the example into service, from wherever an earlier attempt was broken off."""
     manifest = _added(ModelStore(admin.settings.models_dir))
     admin.store.add_model_version(EXAMPLE_NAME, VERSION, manifest.digest)
-    admin.store.activate_model(EXAMPLE_NAME, VERSION)
+    admin.store.promote_model(EXAMPLE_NAME, VERSION, 0)
 
 
 def _added(store: ModelStore) -> Manifest:

@@ -7,12 +7,29 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.cli.administration import AdminGroup, Administration, administration
+from gateway.cli.administration import Administration, administration
+from gateway.cli.elsewhere import GroupElsewhere
 from gateway.cli.output import json_option, moment, show_json, show_table
 from gateway.control.worker_status import live_workers
 
+_ADD = "gateway.cli.model_add"
+_SIGNING = "gateway.cli.model_signing"
+_VERSIONS = "gateway.cli.model_versions"
+_ELSEWHERE = {
+    "add": _ADD,
+    "contract": _ADD,
+    "promote": _VERSIONS,
+    "rollback": _VERSIONS,
+    "canary": _VERSIONS,
+    "shadow": _VERSIONS,
+    "retire": _VERSIONS,
+    "compare": _VERSIONS,
+    "sign": _SIGNING,
+    "verify": _SIGNING,
+}
 
-@click.group(cls=AdminGroup)
+
+@click.group(cls=GroupElsewhere, elsewhere=_ELSEWHERE)
 def model() -> None:
     """Models and their versions."""
 

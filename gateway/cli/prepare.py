@@ -17,7 +17,7 @@ from gateway.cli.administration import Administration
 from gateway.cli.key import stage_key
 from gateway.cli.partner import create_partner, replace_secrets
 from gateway.control import schema
-from gateway.control.worker_status import create_status_database
+from gateway.control.status_database import create_status_database
 
 EXAMPLE_NAME = "breast-cancer"
 DEMO_PARTNER = "demo"

@@ -8,6 +8,7 @@ import click
 from gunicorn.app.wsgiapp import WSGIApplication
 
 from config.settings import ServerSettings, Settings, write_running_settings
+from gateway.arbiter import GatewayArbiter
 from gateway.auth.keys import key_problems
 from gateway.cli.administration import AdminCommand, service_settings
 from gateway.cli.journey import partner_commands
@@ -18,6 +19,13 @@ FACTORIES = {
     "predictions": "gateway.wsgi.predictions:app()",
     "tokens": "gateway.wsgi.tokens:token_app()",
 }
+
+
+class _Server(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn with our own master."""
+
+    def run(self) -> None:
+        GatewayArbiter(self).run()
 
 
 @click.command(cls=AdminCommand)
@@ -79,4 +87,4 @@ def _set(name: str, value: object) -> None:
 def _serve(role: str) -> None:
     # In this very process: a second interpreter would take half a second more to start.
     sys.argv = ["gunicorn", "-c", "python:config.gunicorn", FACTORIES[role]]
-    WSGIApplication("%(prog)s [OPTIONS] APP").run()
+    _Server("%(prog)s [OPTIONS] APP").run()

@@ -32,12 +32,7 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 
 def _facts(admin: Administration) -> dict[str, Any]:
     workers = _workers(admin)
-    failed = [
-        {"worker": worker.worker, "model": name, "reason": state.get("reason")}
-        for worker in workers
-        for name, state in worker.models.items()
-        if state["state"] != "ready"
-    ]
+    failed = [failure for worker in workers for failure in _failures(worker)]
     fallback = [worker.worker for worker in workers if worker.limits_fallback]
     stores = {"control": _control_state(admin), "limits": _limits_state(admin)}
     return {
@@ -47,6 +42,22 @@ def _facts(admin: Administration) -> dict[str, Any]:
         "limits_in_fallback": fallback,
         "stores": stores,
     }
+
+
+def _failures(worker: Worker) -> list[dict[str, Any]]:
+    """Versions that should be in service and are not; also where an older one serves."""
+    return [
+        {
+            "worker": worker.worker,
+            "model": name,
+            "version": version,
+            "reason": state["reason"],
+            "serving": model["version"],
+        }
+        for name, model in worker.models.items()
+        for version, state in model["versions"].items()
+        if state["state"] == "failed"
+    ]
 
 
 def _workers(admin: Administration) -> list[Worker]:
@@ -97,7 +108,9 @@ def _show(facts: dict[str, Any]) -> None:
     columns = ("worker", "role", "revision", "models", "limits in fallback", "since")
     show_table(columns, rows)
     for failure in facts["failed_models"]:
-        click.echo(f"{failure['model']} failed in {failure['worker']}: {failure['reason']}")
+        which = f"{failure['model']} version {failure['version']}"
+        instead = f" (version {failure['serving']} serves)" if failure["serving"] else ""
+        click.echo(f"{which} failed in {failure['worker']}: {failure['reason']}{instead}")
     show_table(("store", "state"), facts["stores"].items())
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import inspect, text
 from gateway.control.database import sqlite_path, writing_engine
 
 # The newest migration in `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 
 
 def current(url: str) -> str | None:

@@ -41,11 +41,30 @@ class PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveVersion:
-    """The version of a model that serves, pinned by the SHA-256 of its manifest."""
+class DeployedVersion:
+    """A version of a model in service, pinned by the SHA-256 of its manifest.
+
+    Attributes:
+        role: current, canary, shadow or retired; or standby: not in service, but promoted before.
+        percent: the share of partners that a canary answers.
+        deprecated_at: since when callers are told that it ends, at `sunset_at`.
+        stand_in: which to take, 1 first, where the current version cannot be loaded and nothing
+            serves; 0 is never.
+    """
 
     version: str
     manifest_digest: str
+    role: str = "current"
+    percent: float = 0.0
+    deprecated_at: float | None = None
+    sunset_at: float | None = None
+    stand_in: int = 0
+
+    def ended(self, now: float) -> bool:
+        """Whether its sunset has come. A canary or shadow that was retired before goes on."""
+        if self.sunset_at is None or self.role not in {"current", "retired"}:
+            return False
+        return self.sunset_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,8 @@ class Snapshot:
     clients: Mapping[str, Client] = field(default_factory=dict)
     keys: Mapping[str, PublicKey] = field(default_factory=dict)
     revocations: Revocations = Revocations()
-    active_versions: Mapping[str, ActiveVersion] = field(default_factory=dict)
+    # By name of the model, then by version.
+    deployments: Mapping[str, Mapping[str, DeployedVersion]] = field(default_factory=dict)
 
     @property
     def signing_key(self) -> PublicKey | None:
@@ -119,7 +139,7 @@ class SnapshotReader:
                 clients=_clients(connection, plans),
                 keys=_keys(connection),
                 revocations=_revocations(connection),
-                active_versions=_active_versions(connection),
+                deployments=_deployments(connection),
             )
 
 
@@ -179,14 +199,36 @@ def _revocations(connection: Connection) -> Revocations:
     return Revocations(frozenset(jtis), client_cutoffs, cutoff)
 
 
-def _active_versions(connection: Connection) -> Mapping[str, ActiveVersion]:
-    active, versions = tables.model_activations.c, tables.model_versions.c
-    joined = tables.model_activations.join(
-        tables.model_versions,
-        (active.name == versions.name) & (active.version == versions.version),
-    )
-    query = select(active.name, active.version, versions.manifest_digest).select_from(joined)
-    return {
-        row.name: ActiveVersion(row.version, row.manifest_digest)
-        for row in connection.execute(query)
+def _deployments(connection: Connection) -> Mapping[str, Mapping[str, DeployedVersion]]:
+    digests = {
+        (row.name, row.version): row.manifest_digest
+        for row in connection.execute(select(tables.model_versions))
     }
+    stand_ins = _stand_ins(connection)
+    found: dict[str, dict[str, DeployedVersion]] = {}
+    for row in connection.execute(select(tables.model_deployments)):
+        found.setdefault(row.name, {})[row.version] = DeployedVersion(
+            version=row.version,
+            manifest_digest=digests[row.name, row.version],
+            role=row.role,
+            percent=row.percent or 0.0,
+            deprecated_at=row.deprecated_at,
+            sunset_at=row.sunset_at,
+            stand_in=stand_ins.get(row.name, {}).get(row.version, 0),
+        )
+    for name, versions in found.items():
+        for version, order in stand_ins.get(name, {}).items():
+            digest = digests[name, version]
+            standby = DeployedVersion(version, digest, "standby", stand_in=order)
+            versions.setdefault(version, standby)
+    return found
+
+
+def _stand_ins(connection: Connection) -> Mapping[str, Mapping[str, int]]:
+    """By model and version, in which order earlier promoted versions stand in: 1 is the last."""
+    promotions = tables.model_promotions
+    stacks: dict[str, dict[str, int]] = {}
+    for row in connection.execute(select(promotions).order_by(promotions.c.id.desc())):
+        stack = stacks.setdefault(row.name, {})
+        stack.setdefault(row.version, len(stack))
+    return stacks

@@ -5,18 +5,19 @@ what was reported as done is there after a crash, and nothing is there that no r
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, false, func, insert, select, update
 
+from gateway.control import deployments
+from gateway.control.change import Change, ControlError
 from gateway.control.tables import (
     audit,
     client_secrets,
-    control_state,
-    model_activations,
+    model_deployments,
     model_versions,
     partners,
     revocations,
@@ -25,10 +26,6 @@ from gateway.control.tables import (
 
 MAX_LIVE_SECRETS = 2
 LAST_USED_RESOLUTION_S = 60.0
-
-
-class ControlError(Exception):
-    """A change that cannot be made. The text says why, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +232,7 @@ class ControlStore:
         return None
 
     @staticmethod
-    def _require_key(change: "_Change", kid: str) -> Row[Any]:
+    def _require_key(change: Change, kid: str) -> Row[Any]:
         row = change.find(signing_keys, signing_keys.c.kid == kid)
         if row is None:
             raise ControlError(f"there is no key {kid} (see: gateway key list)")
@@ -279,7 +276,15 @@ class ControlStore:
 
     # Models
 
-    def add_model_version(self, name: str, version: str, manifest_digest: str) -> int:
+    def add_model_version(
+        self,
+        name: str,
+        version: str,
+        manifest_digest: str,
+        *,
+        notes: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make a version known. `notes` go to the audit: what was trusted to add it, say."""
         with self._change("model_version_added", f"{name}/{version}") as change:
             if change.find(model_versions, _is_version(name, version)):
                 raise ControlError(f"version {version} of model {name} exists already")
@@ -292,31 +297,82 @@ class ControlStore:
                     added_at=self._clock(),
                 )
             )
-            change.after = {"manifest_digest": manifest_digest}
+            change.after = {"manifest_digest": manifest_digest, **(notes or {})}
         return change.revision
 
-    def activate_model(self, name: str, version: str) -> int:
-        with self._change("model_activated", name) as change:
-            if change.find(model_versions, _is_version(name, version)) is None:
-                raise ControlError(f"there is no version {version} of model {name}")
-            row = change.find(model_activations, model_activations.c.name == name)
-            change.before = {"version": row.version} if row else None
-            change.after = {"version": version}
-            change.run(delete(model_activations).where(model_activations.c.name == name))
-            change.run(insert(model_activations).values(name=name, version=version))
+    def promote_model(self, name: str, version: str, keep_s: float) -> int:
+        """Make a version current; the one before stays reachable by its version for `keep_s`."""
+        with self._change("model_promoted", name) as change:
+            deployments.promote(change, name, version, keep_s)
+        return change.revision
+
+    def rollback_model(self, name: str) -> int:
+        """Go back to the version promoted before; the current one leaves service."""
+        with self._change("model_rolled_back", name) as change:
+            deployments.roll_back(change, name)
+        return change.revision
+
+    def set_canary(self, name: str, version: str, percent: float) -> int:
+        """Let a version answer this share of the partners, always the same ones."""
+        with self._change("canary_set", name) as change:
+            deployments.set_canary(change, name, version, percent)
+        return change.revision
+
+    def end_canary(self, name: str) -> int:
+        with self._change("canary_ended", name) as change:
+            deployments.end_role(change, name, deployments.CANARY)
+        return change.revision
+
+    def set_shadow(self, name: str, version: str) -> int:
+        """Let a version answer copies of the requests, to be compared."""
+        with self._change("shadow_set", name) as change:
+            deployments.set_shadow(change, name, version)
+        return change.revision
+
+    def end_shadow(self, name: str) -> int:
+        with self._change("shadow_ended", name) as change:
+            deployments.end_role(change, name, deployments.SHADOW)
+        return change.revision
+
+    def retire_model(self, name: str, version: str, sunset_at: float) -> int:
+        """Let a version answer only those who name it, until its sunset."""
+        with self._change("model_retired", f"{name}/{version}") as change:
+            deployments.retire(change, name, version, sunset_at)
+        return change.revision
+
+    def withdraw_model(self, name: str, sunset_at: float) -> int:
+        """Take a model out of service at its sunset, with all its versions."""
+        with self._change("model_withdrawn", name) as change:
+            deployments.withdraw(change, name, sunset_at)
         return change.revision
 
     def model_versions(self) -> list[Row[Any]]:
-        """All versions known, each with `active`."""
-        active = model_activations.c
+        """All versions known, each with `role`, `percent`, `deprecated_at` and `sunset_at`.
+
+        These are None for a version that is not in service, or no longer; `active` is the role
+        current.
+        """
+        deployed = model_deployments.c
+        now = self._clock()
+        lasting = (deployed.sunset_at.is_(None)) | (deployed.sunset_at > now)
+        in_service = lasting | deployed.role.in_((deployments.CANARY, deployments.SHADOW))
         joined = model_versions.outerjoin(
-            model_activations,
-            (active.name == model_versions.c.name) & (active.version == model_versions.c.version),
+            model_deployments,
+            (deployed.name == model_versions.c.name)
+            & (deployed.version == model_versions.c.version)
+            & in_service,
         )
-        query = select(model_versions, active.version.isnot(None).label("active"))
+        facts = (
+            deployed.role,
+            deployed.percent,
+            deployed.deprecated_at,
+            deployed.sunset_at,
+            func.coalesce(deployed.role == deployments.CURRENT, false()).label("active"),
+        )
         order = (model_versions.c.name, model_versions.c.added_at)
+        query = select(model_versions, *facts).select_from(joined).order_by(*order)
         with self._engine.connect() as connection:
-            return list(connection.execute(query.select_from(joined).order_by(*order)))
+            return list(connection.execute(query))
 
     # Audit
 
@@ -336,45 +392,11 @@ class ControlStore:
             return sorted(map(_audit_entry, connection.execute(claim)), key=lambda entry: entry.id)
 
     @contextmanager
-    def _change(self, action: str, target: str) -> Iterator["_Change"]:
+    def _change(self, action: str, target: str) -> Iterator[Change]:
         with self._engine.begin() as connection:
-            change = _Change(connection)
+            change = Change(connection, self._clock())
             yield change
-            change.finish(self._actor, action, target, self._clock())
-
-
-class _Change:
-    """One transaction: the change, its audit row, the new revision."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.before: Any = None
-        self.after: Any = None
-        # Incremented in the statement: reading first and writing then loses concurrent bumps.
-        bump = update(control_state).values(revision=control_state.c.revision + 1)
-        self.revision: int = connection.execute(
-            bump.returning(control_state.c.revision)
-        ).scalar_one()
-
-    def run(self, statement: Any) -> None:
-        self.connection.execute(statement)
-
-    def find(self, table: Table, condition: Any) -> Row[Any] | None:
-        return self.connection.execute(select(table).where(condition)).first()
-
-    def finish(self, actor: str, action: str, target: str, at: float) -> None:
-        self.run(
-            insert(audit).values(
-                at=at,
-                actor=actor,
-                action=action,
-                target=target,
-                before=self.before,
-                after=self.after,
-                revision=self.revision,
-                logged=False,
-            )
-        )
+            change.finish(self._actor, action, target)
 
 
 def _new_secret(partner: str, digest: str, now: float) -> Any:

@@ -78,11 +78,28 @@ model_versions = Table(
     Column("added_at", Float, nullable=False),
 )
 
-model_activations = Table(
-    "model_activations",
+model_deployments = Table(
+    "model_deployments",
     metadata,
     Column("name", String(63), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    # current, canary, shadow or retired; see `deployments`.
+    Column("role", String(16), nullable=False),
+    # The share of partners that a canary answers.
+    Column("percent", Float),
+    # Since when callers are told, and until when those who name the version are answered.
+    Column("deprecated_at", Float),
+    Column("sunset_at", Float),
+)
+
+# What was promoted, in that order: the way back.
+model_promotions = Table(
+    "model_promotions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(63), nullable=False),
     Column("version", String(32), nullable=False),
+    Column("at", Float, nullable=False),
 )
 
 audit = Table(

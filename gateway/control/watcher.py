@@ -83,7 +83,7 @@ class SnapshotWatcher:
 class Ticker:
     """Runs tasks in a thread, one round every `period_s`, until stopped."""
 
-    def __init__(self, tasks: Sequence[Callable[[], None]], period_s: float) -> None:
+    def __init__(self, tasks: Sequence[Callable[[], object]], period_s: float) -> None:
         self._tasks = tasks
         self._period_s = period_s
         self._stopped = threading.Event()
@@ -109,7 +109,7 @@ class Ticker:
             self.run_round()
             self._stopped.wait(self._period_s)
 
-    def _run_task(self, task: Callable[[], None]) -> None:
+    def _run_task(self, task: Callable[[], object]) -> None:
         # Nothing a task meets (a full disk, a lost database) may end the thread.
         name = getattr(task, "__qualname__", repr(task))
         try:

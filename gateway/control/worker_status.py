@@ -1,8 +1,4 @@
-"""What every worker serves: written by the workers, read by operations.
-
-It lives in a database of its own beside the control store, so that prediction workers, which
-run models, need no right to write the control store.
-"""
+"""What every worker serves: written by the workers, read by operations."""
 
 import os
 import socket
@@ -11,38 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Engine,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Engine, delete, insert, select, update
 
-from gateway.control.database import sqlite_path, writing_engine
-
-metadata = MetaData()
-worker_status = Table(
-    "worker_status",
-    metadata,
-    Column("worker", String(160), primary_key=True),
-    Column("role", String(16), nullable=False),
-    Column("host", String(120), nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("models", JSON, nullable=False),
-    Column("limits_fallback", Boolean, nullable=False),
-    Column("started_at", Float, nullable=False),
-    Column("seen_at", Float, nullable=False),
-)
+from gateway.control.status_database import worker_status
 
 # A worker that has not reported for this long is not waited for.
 DEAD_AFTER_S = 5.0
@@ -51,7 +18,7 @@ _FORGOTTEN_AFTER_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker's last report. `models` maps a name to its version and state."""
+    """A worker's last report. `models` maps a name to its state, as `ServedModels` says it."""
 
     worker: str
     role: str
@@ -62,16 +29,6 @@ class Worker:
     limits_fallback: bool
     started_at: float
     seen_at: float
-
-
-def create_status_database(url: str) -> None:
-    """Make the table where there is none."""
-    path = sqlite_path(url)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    engine = writing_engine(url, create=True, durable=False)
-    metadata.create_all(engine)
-    engine.dispose()
 
 
 class WorkerReport:
@@ -127,6 +84,12 @@ def live_workers(engine: Engine, now: float) -> list[Worker]:
     host = socket.gethostname()
     workers = [Worker(**row) for row in rows]
     return [worker for worker in workers if worker.host != host or _runs(worker.pid)]
+
+
+def workers_here(engine: Engine, now: float) -> list[Worker]:
+    """Those of them that run on this host."""
+    host = socket.gethostname()
+    return [worker for worker in live_workers(engine, now) if worker.host == host]
 
 
 def wait_until_served(

@@ -1,33 +1,40 @@
 """The gateway's own predict shapes.
 
-Request: `[[…], …]`, `{"data": [[…], …]}` or `{"rows": [{"feature": value}, …]}`.
-Answer: `{"model", "version", "predictions", "probabilities", "classes"}`; the last two where
-the model has them.
+Request: `[[…], …]`, `{"data": [[…], …]}`, `{"rows": [{"feature": value}, …]}` or
+`{"columns": {"feature": [value, …]}}`.
+Answer: `{"model", "version", "predictions", "probabilities", "classes", "tags"}`; the last three
+where the model has them.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from gateway.errors import BadRequest
 from gateway.wire.json_document import JsonDocument
-from model import Batch, Contract, Prediction
+from model import Batch, Contract, Feature, Output, Prediction
 
-_SHAPES = 'Send [[…]], {"data": [[…]]} or {"rows": [{"feature": value}]}.'
+_SHAPES = (
+    'Send [[…]], {"data": [[…]]}, {"rows": [{"feature": value}]} or {"columns": {"feature": […]}}.'
+)
 
 
-def parse(document: JsonDocument, contract: Contract) -> Batch:
-    """The rows of a request.
+def parse(document: JsonDocument, contract: Contract, beside: Collection[str] = ()) -> Batch:
+    """The rows of a request; members named in `beside` may stand beside them.
 
     Raises:
-        BadRequest: none of the three shapes.
+        BadRequest: none of the four shapes.
         InvalidInput (model's): rows that do not keep the contract.
     """
     names = document.member_names()
     if names is None:
         return document.matrix(None, contract)
+    names = [name for name in names if name not in beside]
     if names == ["data"]:
         return document.matrix("data", contract)
     if names == ["rows"]:
         return document.records("rows", contract)
+    if names == ["columns"]:
+        return document.columns("columns", contract)
     document.refuse()
     raise BadRequest(f"The object has other members than expected. {_SHAPES}")
 
@@ -41,11 +48,17 @@ def render(prediction: Prediction) -> dict[str, Any]:
     }
     if prediction.classes is not None:
         answer["classes"] = prediction.classes
+    if prediction.tags:
+        answer["tags"] = prediction.tags
     return answer
 
 
-def describe(contract: Contract, versions: list[str]) -> dict[str, Any]:
-    """The contract as a partner reads it; its example can be posted as it is."""
+def describe(contract: Contract, versions: list[dict[str, Any]]) -> dict[str, Any]:
+    """The contract as a partner reads it; its example can be posted as it is.
+
+    Args:
+        versions: `version` and `role` of each that callers may name.
+    """
     return {
         "model": contract.model_name,
         "version": contract.model_version,
@@ -53,23 +66,54 @@ def describe(contract: Contract, versions: list[str]) -> dict[str, Any]:
         "description": contract.description,
         "features": [_feature(feature) for feature in contract.features],
         "outputs": [_output(output) for output in contract.outputs],
-        "example": {"data": contract.example},
+        "limits": _limits(contract),
+        "cost": contract.cost,
+        "example": _example(contract),
     }
 
 
-def _feature(feature: Any) -> dict[str, Any]:
-    facts = {
-        "name": feature.name,
-        "datatype": feature.datatype,
-        "nullable": feature.nullable,
-        "minimum": feature.minimum,
-        "maximum": feature.maximum,
-        "unit": feature.unit or None,
-        "description": feature.description or None,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+def _example(contract: Contract) -> dict[str, Any]:
+    """By name where kinds are mixed: people cannot tell which value is which from their order."""
+    if contract.dense:
+        return {"data": contract.example}
+    names = contract.feature_names
+    return {"rows": [dict(zip(names, row, strict=True)) for row in contract.example]}
 
 
-def _output(output: Any) -> dict[str, Any]:
-    facts = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
-    return facts | ({"classes": output.classes} if output.classes is not None else {})
+def _limits(contract: Contract) -> dict[str, Any]:
+    """The model's own; those of the caller's plan apply as well."""
+    limits = {"max_rows": contract.limits.max_rows, "deadline_s": contract.limits.deadline_s}
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "name": feature.name,
+            "datatype": feature.datatype,
+            "nullable": feature.nullable,
+            "minimum": feature.minimum,
+            "maximum": feature.maximum,
+            "categories": feature.categories,
+            "unit": feature.unit,
+            "description": feature.description,
+        }
+    )
+
+
+def _output(output: Output) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "name": output.name,
+            "datatype": output.datatype,
+            "shape": output.shape,
+            "classes": output.classes,
+            "names": output.names,
+            "unit": output.unit,
+            "description": output.description,
+        }
+    )
+
+
+def _without_empty(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None and value != ""}

@@ -1,5 +1,8 @@
 """GET /v1/models and /v1/models/{model}: what there is, and its contract."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from flask import Response
 from flask_restful import Resource
 
@@ -8,6 +11,7 @@ from gateway.inference import Inference
 from gateway.request_context import context
 from gateway.wire.encode import encode_json
 from gateway.wire.media_type import JSON
+from model import ServedModel
 
 
 class Models(Resource):  # type: ignore[misc]  # flask_restful has no types
@@ -27,12 +31,20 @@ class Models(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 
 class ModelContract(Resource):  # type: ignore[misc]  # flask_restful has no types
-    """The contract of one model: features, outputs, versions, an example to post."""
+    """The contract of one model, in one of its versions: features, outputs, an example to post."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
 
-    def get(self, model_name: str) -> Response:
-        model = self._inference.model(model_name)
-        description = native.describe(model.contract, [model.version])
+    def get(self, model_name: str, version: str | None = None) -> Response:
+        model = self._inference.model(model_name, version)
+        versions = [_version(each) for each in self._inference.versions(model_name)]
+        description = native.describe(model.contract, versions)
         return Response(encode_json(description), content_type=JSON)
+
+
+def _version(model: ServedModel) -> dict[str, Any]:
+    facts = {"version": model.version, "role": model.role}
+    if model.sunset_at is None or model.role == "canary":
+        return facts
+    return facts | {"sunset_at": datetime.fromtimestamp(model.sunset_at, UTC).isoformat()}

@@ -13,6 +13,7 @@ import orjson
 import simdjson
 
 from gateway.errors import DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
+from gateway.wire.columns import batch_from_columns
 from gateway.wire.rows import batch_from_lists, batch_from_records, refuse_too_many_rows
 from model import Batch, Contract
 
@@ -97,8 +98,8 @@ class JsonDocument:
 
     def matrix(self, member: str | None, contract: Contract) -> Batch:
         """Rows as arrays of numbers, in the order of the contract's features."""
-        rows = self._rows(member)
-        batch = self._dense_matrix(rows, contract)
+        rows = self._rows(member, contract)
+        batch = self._dense_matrix(rows, contract) if contract.dense else None
         if batch is None:
             self._refuse_depth()
             batch = batch_from_lists(_plain(rows), contract)
@@ -107,7 +108,7 @@ class JsonDocument:
     def records(self, member: str, contract: Contract) -> Batch:
         """Rows as objects with a member for each feature."""
         self._refuse_depth()
-        rows = self._rows(member)
+        rows = self._rows(member, contract)
         if isinstance(rows, simdjson.Array) and len(rows):
             return batch_from_records(map(_pairs, rows), contract)
         return batch_from_records(_plain(rows), contract)
@@ -117,15 +118,50 @@ class JsonDocument:
         self._refuse_depth()
         return self._root
 
+    def columns(self, member: str, contract: Contract) -> Batch:
+        """An object with an array of values for each feature."""
+        self._refuse_depth()
+        columns = self._root[member]
+        if not isinstance(columns, simdjson.Object):
+            return batch_from_columns(_plain(columns), contract)
+        numbers = self._numbers_in(columns, contract)
+        members = tuple(
+            (name, self._column(values, contract, numbers=name in numbers))
+            for name, values in columns.items()
+        )
+        return batch_from_columns(members, contract)
+
     def refuse(self) -> None:
         """Check the caps of a document that nothing will read."""
         self._refuse_depth()
 
-    def _rows(self, member: str | None) -> Any:
+    def _rows(self, member: str | None, contract: Contract) -> Any:
         rows = self._root if member is None else self._root[member]
-        if isinstance(rows, simdjson.Array) and self._max_rows is not None:
-            refuse_too_many_rows(len(rows), self._max_rows)
+        self._refuse_too_many(rows, contract)
         return rows
+
+    def _refuse_too_many(self, rows: Any, contract: Contract) -> None:
+        caps = (self._max_rows, contract.limits.max_rows)
+        if isinstance(rows, simdjson.Array):
+            for cap in caps:
+                if cap is not None:
+                    refuse_too_many_rows(len(rows), cap)
+
+    def _numbers_in(self, columns: Any, contract: Contract) -> frozenset[str]:
+        """The features whose numbers reach numpy without Python lists in between."""
+        if self._body.count(b"[") != len(columns):
+            # An array inside a column would be flattened.
+            return frozenset()
+        return frozenset(f.name for f in contract.features if f.datatype == "FP64")
+
+    def _column(self, values: Any, contract: Contract, *, numbers: bool) -> Any:
+        self._refuse_too_many(values, contract)
+        if numbers and isinstance(values, simdjson.Array):
+            try:
+                return np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64)
+            except TypeError:
+                return values.as_list()
+        return _plain(values)
 
     def _dense_matrix(self, rows: Any, contract: Contract) -> Batch | None:
         """The fast path: None unless these are rows of numbers, all of the right length."""
@@ -148,6 +184,8 @@ class JsonDocument:
 
 
 def _refuse_depth(body: bytes, max_depth: int) -> None:
+    if body.count(b"[") + body.count(b"{") <= max_depth:
+        return
     brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
     if not brackets:
         return

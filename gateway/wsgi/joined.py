@@ -39,4 +39,10 @@ def joined_app() -> Service:
         report.write,
     ]
     control = Ticker(tasks, settings.control.poll_s)
-    return Service(route, control, report, others=[predictions.ticker(settings)])
+    return Service(
+        route,
+        control,
+        report,
+        others=predictions.background(settings),
+        renewal=predictions.renewal(settings, watcher),
+    )

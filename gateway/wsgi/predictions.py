@@ -1,19 +1,28 @@
 """The prediction app alone. Its process holds public keys only."""
 
+import time
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 from flask_limiter import Limiter
 
 from config.settings import Settings, load_settings
 from gateway.app import create_app
-from gateway.control.database import writing_engine
+from gateway.control.database import reading_engine, writing_engine
+from gateway.control.shadow_statistics import add_shadow_statistics
 from gateway.control.watcher import SnapshotWatcher, Ticker
+from gateway.control.worker_status import workers_here
 from gateway.limits import PartnerLimiter
 from gateway.model_follower import ModelFollower
+from gateway.model_signatures import signature_policy
+from gateway.renewal import Renewal
+from gateway.shadow import Shadowing
 from gateway.wsgi.parts import make_flask_limiter, make_partner_limiter, make_watcher
-from gateway.wsgi.service import Reporter, Service
+from gateway.wsgi.service import Background, Reporter, Service
 from model import ModelStore, ServedModels
+
+_FOLLOW_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class Predictions:
     app: Flask
     partners: PartnerLimiter
     follower: ModelFollower
+    shadowing: Shadowing
 
     def reporter(self, settings: Settings, role: str, watcher: SnapshotWatcher) -> Reporter:
         """A report with the models of this worker, and whether it counts for itself."""
@@ -34,9 +44,18 @@ class Predictions:
             in_fallback=lambda: self.partners.in_fallback,
         )
 
-    def ticker(self, settings: Settings) -> Ticker:
-        """Loads models in a thread of its own: a revocation must not wait for a large one."""
-        return Ticker([self.follower.follow], settings.control.poll_s)
+    def background(self, settings: Settings) -> list[Background]:
+        """What has a thread of its own in each worker."""
+        # A revocation must not wait for a large model. Looking costs nothing: it is the snapshot
+        # in memory that is looked at.
+        period_s = min(settings.control.poll_s, _FOLLOW_EVERY_S)
+        return [Ticker([self.follower.follow], period_s), self.shadowing]
+
+    def renewal(self, settings: Settings, watcher: SnapshotWatcher) -> Renewal:
+        """Keeps the models up to date that workers are forked with."""
+        # Without a pool: no connection may cross a fork.
+        engine = reading_engine(settings.status_url)
+        return Renewal(watcher, self.follower, lambda: workers_here(engine, time.time()))
 
 
 def app() -> Service:
@@ -47,7 +66,13 @@ def app() -> Service:
     report = predictions.reporter(settings, "predictions", watcher)
     tasks = [watcher.refresh, predictions.partners.probe, report.write]
     control = Ticker(tasks, settings.control.poll_s)
-    return Service(predictions.app, control, report, others=[predictions.ticker(settings)])
+    return Service(
+        predictions.app,
+        control,
+        report,
+        others=predictions.background(settings),
+        renewal=predictions.renewal(settings, watcher),
+    )
 
 
 def make_predictions(
@@ -55,8 +80,19 @@ def make_predictions(
 ) -> Predictions:
     """The prediction app with its models loaded: before the fork, so that workers share them."""
     partners = make_partner_limiter(flask_limiter, settings.limits)
-    models = ServedModels(ModelStore(settings.models_dir))
+    signatures = signature_policy(settings.models)
+    models = ServedModels(ModelStore(settings.models_dir, signatures=signatures))
     follower = ModelFollower(watcher, models)
     follower.follow()
-    flask_app = create_app(settings, watcher, models, flask_limiter, partners, lambda: models.ready)
-    return Predictions(flask_app, partners, follower)
+    statistics = writing_engine(settings.status_url, durable=False)
+    shadowing = Shadowing(partial(add_shadow_statistics, statistics))
+    flask_app = create_app(
+        settings,
+        watcher,
+        models,
+        flask_limiter,
+        partners,
+        lambda: models.ready,
+        shadowing=shadowing,
+    )
+    return Predictions(flask_app, partners, follower, shadowing)

@@ -1,7 +1,7 @@
 """A WSGI app with the background work of its worker."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import Engine
@@ -14,6 +14,21 @@ log = structlog.get_logger()
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+class Background(Protocol):
+    """Work in a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Renewing(Protocol):
+    """Keeps the process that workers are forked from up to date."""
+
+    @property
+    def generation(self) -> int: ...
+    def step(self) -> None: ...
+
+
 class Service:
     """What Gunicorn calls. `GatewayWorker` starts it after the fork.
 
@@ -22,6 +37,7 @@ class Service:
         control: keeps the snapshot; a worker does not serve before its first round.
         report: what this worker says of itself.
         others: further background work, each in its own thread.
+        renewal: what the process does that the workers are forked from.
     """
 
     def __init__(
@@ -30,12 +46,15 @@ class Service:
         control: Ticker,
         report: "Reporter",
         *,
-        others: Sequence[Ticker] = (),
+        others: Sequence[Background] = (),
+        renewal: Renewing | None = None,
     ) -> None:
         self._app = app
         self._control = control
         self._others = others
         self._report = report
+        self._renewal = renewal
+        self._tending = Ticker([renewal.step] if renewal is not None else [], 0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self._app(environ, start_response)
@@ -47,13 +66,22 @@ class Service:
         from the first request on, so the first round is done before there is one.
         """
         self._control.run_round()
-        for ticker in (self._control, *self._others):
-            ticker.start()
+        for background in (self._control, *self._others):
+            background.start()
+
+    def tend(self) -> None:
+        """One round of what the process does that the workers are forked from; never raises."""
+        self._tending.run_round()
+
+    @property
+    def generation(self) -> int:
+        """Rises when a worker forked from now on shares more than those before it."""
+        return self._renewal.generation if self._renewal is not None else 0
 
     def stop(self) -> None:
         """End it, and take this worker off the list of those that serve."""
-        for ticker in (self._control, *self._others):
-            ticker.stop()
+        for background in (self._control, *self._others):
+            background.stop()
         self._report.remove()
 
 

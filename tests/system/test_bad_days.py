@@ -127,7 +127,7 @@ store = ModelStore(admin.settings.models_dir)
 for name, source in hostile_models.sources(Path(sys.argv[2])).items():
     manifest = store.add(source, name, "1", "test")
     admin.store.add_model_version(name, "1", manifest.digest)
-    revision = admin.store.activate_model(name, "1")
+    revision = admin.store.promote_model(name, "1", 0)
 admin.await_served(revision)
 """
 

@@ -1,0 +1,113 @@
+"""`gateway model add` and `contract`: a model comes in whole, or is refused in one line."""
+
+import json
+import runpy
+from pathlib import Path
+
+import joblib
+import pytest
+from cli_fixtures import Shell
+from fakes import save_artifact, wine_classifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def shell(prepared: Shell, tmp_path: Path) -> Shell:
+    return prepared.copy_to(tmp_path)
+
+
+def test_a_bare_file_is_added_and_shown(shell: Shell, tmp_path: Path) -> None:
+    """Its name is the file's, its version the first; it serves once it is promoted."""
+    line = LinearRegression().fit([[0.0, 1.0], [1.0, 1.0], [2.0, 0.0]], [0.0, 1.0, 2.0])
+    joblib.dump(line, tmp_path / "Churn Model.pkl")
+    shown = shell.done("model", "add", str(tmp_path / "Churn Model.pkl"))
+
+    assert shown.startswith("Added churn-model 1: 1 files.")
+    assert "POST /v1/models/churn-model/predict" in shown
+    assert "takes  x0 (FP64)" in shown
+    assert "gives  predictions (FP64, shape [-1])" in shown
+    assert "gateway model promote churn-model 1" in shown
+    assert shell.audited().action == "model_version_added"
+
+
+def test_versions_count_up_and_may_be_promoted_at_once(shell: Shell, tmp_path: Path) -> None:
+    """The next whole number, unless another is given; --promote lets it serve."""
+    folder = save_artifact(tmp_path / "wine", wine_classifier())
+    versions = [
+        shell.done("model", "add", str(folder)),
+        shell.done("model", "add", str(folder), "--version", "7"),
+        shell.done("model", "add", str(folder), "--promote"),
+    ]
+
+    assert ["wine 1" in versions[0], "wine 7" in versions[1], "wine 8" in versions[2]] == [True] * 3
+    assert "Version 8 of model wine is current." in versions[2]
+
+
+def test_a_seldon_style_folder_is_added(shell: Shell, tmp_path: Path) -> None:
+    """The class, its files and its contract; a file overwritten in place is the next version."""
+    folder = tmp_path / "own"
+    runpy.run_path(str(ROOT / "examples" / "seldon_style" / "train.py"))["main"](folder)
+    first = shell.done("model", "add", str(folder), "--name", "own")
+    (folder / "Model.py").write_text((folder / "Model.py").read_text() + "\n# Changed.\n")
+    second = shell.done("model", "add", str(folder), "--name", "own")
+
+    assert "It runs code of its own: Model.py." in first
+    assert "Added own 2" in second
+
+
+def test_the_contract_is_what_partners_read(shell: Shell) -> None:
+    """As GET /v1/models/{model} says it; any version can be named."""
+    contract = json.loads(shell.done("model", "contract", "breast-cancer"))
+
+    assert contract["features"][0]["name"] == "mean radius"
+    assert contract["outputs"][0]["name"] == "predictions"
+    assert contract == json.loads(shell.done("model", "contract", "breast-cancer", "1"))
+    assert "no version 9" in shell.refused("model", "contract", "breast-cancer", "9")
+    assert "There is no model beer" in shell.refused("model", "contract", "beer")
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"model.pkl": b""}, "cannot be loaded"),
+        ({"model.pkl": b"garbage"}, "cannot be loaded"),
+        ({"Model.py": b"x = 1\n"}, "Model.py has no class Model"),
+        (
+            {"Model.py": b"class Model:\n    def __init__(self):\n        1 / 0\n"},
+            "ZeroDivisionError",
+        ),
+        ({"A.py": b"class A: pass\n", "B.py": b"class B: pass\n"}, "several classes"),
+        ({"a.pkl": b"", "b.pkl": b""}, "2 model files"),
+        ({"notes.txt": b""}, "0 model files"),
+        ({"model.toml": b"[remote"}, "not valid TOML"),
+    ],
+)
+def test_what_is_no_model_is_refused(
+    shell: Shell, tmp_path: Path, files: dict[str, bytes], says: str
+) -> None:
+    """One line, exit code 1, nothing half-added."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+    assert says in shell.refused("model", "add", str(folder), "--name", "new")
+    assert not (shell.data_dir / "models" / "new").exists()
+    assert not list((shell.data_dir / "models").glob(".adding-*"))
+
+
+def test_an_estimator_that_is_not_fitted_is_refused(shell: Shell, tmp_path: Path) -> None:
+    """It says what to do."""
+    folder = save_artifact(tmp_path / "raw", LogisticRegression())
+
+    assert "not fitted" in shell.refused("model", "add", str(folder))
+
+
+def test_a_version_is_added_once(shell: Shell, tmp_path: Path) -> None:
+    """Versions never change."""
+    folder = save_artifact(tmp_path / "wine", wine_classifier())
+    shell.done("model", "add", str(folder), "--version", "1")
+
+    assert "exists already" in shell.refused("model", "add", str(folder), "--version", "1")

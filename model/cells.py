@@ -1,63 +1,20 @@
 """Plain Python values, as JSON or TOML gives them, into the columns of a batch."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from itertools import chain
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model.batch import Array, Batch
+from model.cell_faults import ABSENT, EXACT, TYPES, cell_fault, least, most, wrong_cells
 from model.errors import MAX_FAULTS, Fault, InvalidInput
 from model.faults import find_faults
-from model.feature_words import expected_value, number_words
+from model.feature_check import FeatureCheck
 from model.signature import Feature
 
-# Stands for a value that is refused elsewhere already, so that it is not refused here as well.
-ABSENT: Final = object()
-
-# An integer that may be missing travels as a double, which holds all integers up to here.
-_EXACT = 2**53
-_INT64 = 2**63
-
-_TYPES: Mapping[str, frozenset[type]] = {
-    "FP64": frozenset({float, int}),
-    "INT64": frozenset({int}),
-    "BOOL": frozenset({bool}),
-    "BYTES": frozenset({str}),
-}
-_KINDS: Mapping[type, str] = {
-    str: "a string",
-    bool: "a boolean",
-    type(None): "null",
-    float: "a number",
-    int: "a number",
-    dict: "an object",
-}
-_CODES: Mapping[type, str] = {
-    str: "string_value",
-    bool: "boolean_value",
-    type(None): "missing_value",
-    float: "number_value",
-    int: "number_value",
-}
-_EXPECTED: Mapping[str, str] = {
-    "FP64": "a number",
-    "INT64": "an integer",
-    "BOOL": "true or false",
-    "BYTES": "a string",
-}
-
-
-def kind(value: Any) -> str:
-    """What a JSON value is, without the value."""
-    return _KINDS.get(type(value), "an array")
-
-
-def expected_kind(feature: Feature) -> str:
-    """What kind of JSON value a feature takes; its list where there is one."""
-    if feature.categories is not None:
-        return expected_value(feature)
-    return _EXPECTED[feature.datatype] + (" or null" if feature.nullable else "")
+_NUMBERS_OR_NULL = frozenset({float, int, type(None)})
 
 
 def read_cells(features: Sequence[Feature], cells: Sequence[Sequence[Any]]) -> Batch:
@@ -75,8 +32,8 @@ def read_cells(features: Sequence[Feature], cells: Sequence[Sequence[Any]]) -> B
     for feature, values in zip(features, cells, strict=True):
         column = _column(feature, values)
         if column is None:
-            wrong = _wrong_cells(feature, values)
-            faults += [_fault(row, feature, values[row]) for row in wrong[:MAX_FAULTS]]
+            wrong = wrong_cells(feature, values)
+            faults += [cell_fault(row, feature, values[row]) for row in wrong[:MAX_FAULTS]]
             fault_count += len(wrong)
             column = _without(feature, values, wrong)
         columns[feature.name] = column
@@ -89,15 +46,21 @@ def read_cells(features: Sequence[Feature], cells: Sequence[Sequence[Any]]) -> B
     raise InvalidInput(tuple(found), fault_count + others.fault_count)
 
 
-def ragged_row(row: int, found: int, expected: int) -> InvalidInput:
-    """The refusal of a row of the wrong length."""
-    return InvalidInput(
-        (Fault(row, None, "ragged_rows", count_words(found), count_words(expected)),)
-    )
+def read_numbers(rows: Sequence[Sequence[Any]], nullable: npt.NDArray[np.bool_]) -> Batch | None:
+    """Rows of numbers in one step; None where a cell is no number, or missing and may not be.
 
-
-def count_words(values: int) -> str:
-    return f"{values} values" if values != 1 else "1 value"
+    One row of 30 takes 4 us, where `read_cells` takes 50.
+    """
+    found = set(map(type, chain.from_iterable(rows)))
+    if not found <= _NUMBERS_OR_NULL:
+        return None
+    try:
+        values = np.array(rows, dtype=np.float64)
+    except OverflowError:
+        return None
+    if type(None) in found and (np.isnan(values) & ~nullable).any():
+        return None
+    return Batch(values)
 
 
 def _batch(features: Sequence[Feature], columns: Mapping[str, Array]) -> Batch:
@@ -113,7 +76,7 @@ def _column(feature: Feature, values: Any) -> Array | None:
     found = set(map(type, values))
     if feature.nullable:
         found.discard(type(None))
-    if not found <= _TYPES[feature.datatype]:
+    if not found <= TYPES[feature.datatype]:
         return None
     try:
         return _COLUMNS[feature.datatype](values, feature.nullable)
@@ -128,7 +91,7 @@ def _doubles(values: Sequence[Any], _nullable: bool) -> Array:
 def _integers(values: Sequence[Any], nullable: bool) -> Array:
     if not nullable:
         return np.array(values, dtype=np.int64)
-    if any(value is not None and abs(value) > _EXACT for value in values):
+    if any(value is not None and abs(value) > EXACT for value in values):
         raise OverflowError
     return np.array(values, dtype=np.float64)
 
@@ -149,61 +112,22 @@ _COLUMNS: Mapping[str, Callable[[Sequence[Any], bool], Array]] = {
 }
 
 
-def _wrong_cells(feature: Feature, values: Sequence[Any]) -> list[int]:
-    types = _TYPES[feature.datatype] | ({type(None)} if feature.nullable else frozenset())
-    return [
-        row
-        for row, value in enumerate(values)
-        if value is not ABSENT and (type(value) not in types or _too_large(feature, value))
-    ]
-
-
-def _too_large(feature: Feature, value: Any) -> bool:
-    if type(value) is not int:
-        return False
-    if feature.datatype == "FP64":
-        return abs(value) > sys.float_info.max
-    return not _least(feature) <= value <= _most(feature)
-
-
-def _most(feature: Feature) -> int:
-    return _EXACT if feature.nullable else _INT64 - 1
-
-
-def _least(feature: Feature) -> int:
-    return -_EXACT if feature.nullable else -_INT64
-
-
-def _fault(row: int, feature: Feature, value: Any) -> Fault:
-    code, found = _CODES.get(type(value), "nested_value"), kind(value)
-    if code == "number_value" and feature.datatype == "INT64":
-        if type(value) is int:
-            above = value > 0
-            code = "out_of_range"
-            found = f"number {'above' if above else 'below'} " + number_words(
-                _most(feature) if above else _least(feature)
-            )
-        else:
-            code, found = "not_integer", "a number with a decimal point or exponent"
-    elif code == "number_value" and feature.datatype == "FP64":
-        code, found = "not_finite", "a number beyond doubles"
-    return Fault(row, feature.name, code, found, expected_kind(feature))
-
-
 def _without(feature: Feature, values: Sequence[Any], wrong: Sequence[int]) -> Array:
-    good = acceptable(feature)
+    good = _acceptable(feature)
     filled = [good if value is ABSENT else value for value in values]
     for row in wrong:
         filled[row] = good
     return _COLUMNS[feature.datatype](filled, feature.nullable)
 
 
-def acceptable(feature: Feature) -> Any:
-    """A value that keeps the promise of the feature."""
-    if feature.categories is not None:
-        return feature.categories[0]
+def _acceptable(feature: Feature) -> Any:
+    """A value that keeps the promise of the feature, if any of its type does."""
     if feature.datatype in {"BOOL", "BYTES"}:
-        return False if feature.datatype == "BOOL" else ""
-    bounds = (feature.minimum, feature.maximum)
+        plain = False if feature.datatype == "BOOL" else ""
+        return plain if feature.categories is None else feature.categories[0]
+    check = FeatureCheck(feature)
+    bounds = (*(feature.categories or ())[:1], check.minimum, check.maximum)
     bound = next((bound for bound in bounds if bound is not None), 0.0)
-    return bound if feature.datatype == "FP64" else int(bound)
+    if feature.datatype == "FP64":
+        return bound
+    return max(least(feature), min(most(feature), int(bound)))

@@ -31,5 +31,6 @@ def word_changes(subject: str, where: str, old: str, new: str) -> Iterator[Chang
 def unit_changes(subject: str, where: str, old: str, new: str) -> Iterator[Change]:
     """A changed unit: the same number now means something else. To name one breaks nothing."""
     if old != new:
-        sentence = f"The unit of {where} was {old or 'not said'} and is {new or 'not said'}."
+        was, now = (repr(unit) if unit else "not said" for unit in (old, new))
+        sentence = f"The unit of {where} was {was} and is {now}."
         yield Change("unit_changed", subject, bool(old and new), sentence)

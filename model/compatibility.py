@@ -62,7 +62,7 @@ def _from_to(before: Any, after: Any) -> str:
 def _words(value: Any) -> str:
     if value is None:
         return "none"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
 
 
 def _limit_changes(old: Contract, new: Contract) -> Iterator[Change]:

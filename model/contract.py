@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.batch import Array, Batch
-from model.cells import ragged_row, read_cells
+from model.cell_faults import ragged_row
+from model.cells import read_cells, read_numbers
 from model.contract_json import contract_from_json, contract_to_json
 from model.faults import find_faults
 from model.feature_check import FeatureCheck
@@ -78,6 +79,9 @@ class Contract:
         for index, row in enumerate(rows):
             if len(row) != width:
                 raise ragged_row(index, len(row), width)
+        numbers = read_numbers(rows, self.nullable) if self.dense and rows else None
+        if numbers is not None:
+            return numbers
         return self.batch_from_cells(list(zip(*rows, strict=True)) if rows else [()] * width)
 
     def batch_from_cells(self, cells: Sequence[Sequence[Any]]) -> Batch:

@@ -1,5 +1,6 @@
 """Naming what is wrong with a batch. Runs only once a batch is known to break its contract."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,14 +19,14 @@ def find_faults(features: Sequence[Feature], batch: Batch) -> InvalidInput:
     if shape_fault is not None:
         return InvalidInput((shape_fault,))
     columns = _columns(batch)
-    wrong = np.column_stack(
-        [FeatureCheck(f).wrong(column) for f, column in zip(features, columns, strict=True)]
-    )
-    positions = np.argwhere(wrong)
-    faults = tuple(
-        _cell_fault(int(row), features[at], columns[at][row]) for row, at in positions[:MAX_FAULTS]
-    )
-    return InvalidInput(faults, fault_count=len(positions))
+    checks = [FeatureCheck(feature) for feature in features]
+    wrong = [check.wrong(column) for check, column in zip(checks, columns, strict=True)]
+    positions = np.argwhere(np.column_stack(wrong))
+    faults = []
+    for row, at in positions[:MAX_FAULTS].tolist():
+        code, found = _kind(features[at], checks[at], columns[at].item(row))
+        faults.append(Fault(row, features[at].name, code, found, expected_value(features[at])))
+    return InvalidInput(tuple(faults), fault_count=len(positions))
 
 
 def _columns(batch: Batch) -> list[Array]:
@@ -65,21 +66,16 @@ def _count(features: int) -> str:
     return f"{features} feature" if features == 1 else f"{features} features"
 
 
-def _cell_fault(row: int, feature: Feature, value: Any) -> Fault:
-    code, found = _kind(feature, value)
-    return Fault(row, feature.name, code, found, expected_value(feature))
-
-
-def _kind(feature: Feature, value: Any) -> tuple[str, str]:
+def _kind(feature: Feature, check: FeatureCheck, value: Any) -> tuple[str, str]:
+    """The code and what was found: a kind of value, not the value."""
     if value is None:
         return "missing_value", "null"
-    if not isinstance(value, str):
-        if np.isnan(value):
-            return "missing_value", "null or NaN"
-        if np.isinf(value):
-            return "not_finite", "infinity"
-        if feature.minimum is not None and value < feature.minimum:
-            return "out_of_range", f"number below {number_words(feature.minimum)}"
-        if feature.maximum is not None and value > feature.maximum:
-            return "out_of_range", f"number above {number_words(feature.maximum)}"
+    if isinstance(value, float) and math.isnan(value):
+        return "missing_value", "null or NaN"
+    if isinstance(value, float) and math.isinf(value):
+        return "not_finite", "infinity"
+    if check.minimum is not None and value < check.minimum:
+        return "out_of_range", f"number below {number_words(feature.minimum)}"
+    if check.maximum is not None and value > check.maximum:
+        return "out_of_range", f"number above {number_words(feature.maximum)}"
     return "unknown_category", category_words(feature)

@@ -64,7 +64,7 @@ def _bound_changes(
     narrowed = before is None or (
         after is not None and (after > before if which == "minimum" else after < before)
     )
-    was, now = ("open" if bound is None else number_words(bound) for bound in (before, after))
+    was, now = number_words(before), number_words(after)
     kind = "range_narrowed" if narrowed else "range_widened"
     sentence = f"The {which} of feature {new.name!r} was {was} and is {now}."
     yield Change(kind, old.name, narrowed, sentence)

@@ -13,14 +13,15 @@ from model.signature import Feature
 class FeatureCheck:
     """The rules of one feature, made ready to be applied to columns.
 
-    A missing value is NaN in numbers and None in objects, as in `Batch`.
+    A missing value is NaN in numbers and None in objects, as in `Batch`. `minimum` and `maximum`
+    are those that a value of this type can meet: for integers the next ones inside the range.
     """
 
     def __init__(self, feature: Feature) -> None:
         self._nullable = feature.nullable
-        self._minimum = _edge(feature, feature.minimum, math.ceil)
-        self._maximum = _edge(feature, feature.maximum, math.floor)
-        self._ranged = feature.datatype in {"FP64", "INT64"}
+        ranged = feature.datatype in {"FP64", "INT64"}
+        self.minimum = _edge(feature, feature.minimum, math.ceil) if ranged else None
+        self.maximum = _edge(feature, feature.maximum, math.floor) if ranged else None
         self._allowed = None if feature.categories is None else frozenset(feature.categories)
 
     def accepts(self, column: Array) -> bool:
@@ -40,12 +41,12 @@ class FeatureCheck:
             wrong |= ~self._listed(column, self._allowed)
         return wrong & ~missing if self._nullable else wrong | missing
 
-    def _beyond(self, column: Array) -> npt.NDArray[np.bool_]:
+    def _beyond(self, column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         beyond = np.isinf(column) if column.dtype.kind == "f" else np.zeros(len(column), np.bool_)
-        if self._ranged and self._minimum is not None:
-            beyond |= np.less(column, self._minimum)
-        if self._ranged and self._maximum is not None:
-            beyond |= np.greater(column, self._maximum)
+        if self.minimum is not None:
+            beyond |= column < self.minimum
+        if self.maximum is not None:
+            beyond |= column > self.maximum
         return beyond
 
     def _listed(self, column: Array, allowed: frozenset[Any]) -> npt.NDArray[np.bool_]:

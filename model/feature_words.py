@@ -21,8 +21,10 @@ def category_words(feature: Feature) -> str:
     return _NOT_LISTED.get(feature.datatype, "a number not listed")
 
 
-def number_words(bound: float) -> str:
-    """A number without a needless fraction."""
+def number_words(bound: float | None) -> str:
+    """A bound without a needless fraction."""
+    if bound is None:
+        return "none"
     return str(int(bound)) if abs(bound) < 1e15 and bound == int(bound) else repr(bound)
 
 

@@ -1,32 +1,37 @@
 """Columns by name as Python values into a Batch, saying everything that is wrong with them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
 from gateway.wire.fault_list import FaultList
 from gateway.wire.rows import check_names
-from model import Batch, Contract, InvalidInput
-from model.cells import ABSENT, kind
-
-Members = Sequence[tuple[str, Any]]
+from model import Batch, Contract, Fault, InvalidInput
+from model.cell_faults import ABSENT, count_words, kind
 
 
-def batch_from_columns(members: Members | Any, contract: Contract) -> Batch:
-    """Columns as (name, values) in any order, values as a list or, for numbers only, an array.
+def refuse_not_columns(found: Any) -> NoReturn:
+    """Raise InvalidInput, as this is no object."""
+    expected = "an object with an array for each feature"
+    raise InvalidInput((Fault(None, None, "not_columns", kind(found), expected),))
 
-    The name of a nullable feature may be left out: the value is missing in every row.
+
+def batch_from_columns(
+    names: Sequence[str], columns: Mapping[str, Any], contract: Contract
+) -> Batch:
+    """Columns by name into the batch of the contract.
+
+    Args:
+        names: all that the caller gave, in any order; a name may be unknown or come twice.
+        columns: the values of each known name: a list or, for numbers only, an array. Where the
+            name of a nullable feature is left out, the value is missing in every row.
 
     Raises: InvalidInput, with every fault up to the cap.
     """
     faults = FaultList()
-    if not isinstance(members, tuple):
-        expected = "an object with an array for each feature"
-        faults.add(None, None, "not_columns", kind(members), expected)
-        faults.refuse()
-    check_names(None, [name for name, _ in members], contract, faults)
-    columns = {name: values for name, values in members if name in contract.feature_name_set}
+    check_names(None, names, contract, faults)
+    columns = {name: columns[name] for name in contract.feature_names if name in columns}
     row_count = _row_count(columns, faults)
     cells = [
         columns.get(feature.name, [None if feature.nullable else ABSENT] * row_count)
@@ -35,26 +40,25 @@ def batch_from_columns(members: Members | Any, contract: Contract) -> Batch:
     return _batch(cells, row_count, contract, faults)
 
 
-def _row_count(columns: dict[str, Any], faults: FaultList) -> int:
+def _row_count(columns: Mapping[str, Any], faults: FaultList) -> int:
     """How many rows all columns have. Raises InvalidInput where they differ, as nothing fits."""
-    expected: int | None = None
+    lengths: dict[str, int] = {}
     for name, values in columns.items():
-        if not isinstance(values, (list, np.ndarray)):
+        if isinstance(values, (list, np.ndarray)):
+            lengths[name] = len(values)
+        else:
             faults.add(None, name, "not_a_column", kind(values), "an array of values")
-            continue
-        if expected is None:
-            expected = len(values)
-        elif len(values) != expected:
-            # The first column says how many there should be: none is more right than another.
-            found = (f"{len(values)} rows", f"{expected} rows, as in the first column")
-            faults.add(None, name, "ragged_columns", *found)
-    broken = {"not_a_column", "ragged_columns"}
-    if any(fault.code in broken for fault in faults.found):
-        faults.refuse()
-    if not expected:
+    # The first feature says how many there should be: no column is more right than another.
+    row_count = next(iter(lengths.values()), 0)
+    ragged = {name: length for name, length in lengths.items() if length != row_count}
+    for name, length in ragged.items():
+        found, expected = count_words(length), f"{count_words(row_count)}, as in the first feature"
+        faults.add(None, name, "ragged_columns", found, expected)
+    if not row_count and not faults.count:
         faults.add(None, None, "empty_batch", "0 rows", "at least 1 row")
+    if not row_count or ragged or len(lengths) < len(columns):
         faults.refuse()
-    return expected or 0
+    return row_count
 
 
 def _batch(cells: list[Any], row_count: int, contract: Contract, faults: FaultList) -> Batch:

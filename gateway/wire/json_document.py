@@ -13,7 +13,7 @@ import orjson
 import simdjson
 
 from gateway.errors import DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
-from gateway.wire.columns import batch_from_columns
+from gateway.wire.columns import batch_from_columns, refuse_not_columns
 from gateway.wire.rows import batch_from_lists, batch_from_records, refuse_too_many_rows
 from model import Batch, Contract
 
@@ -121,15 +121,17 @@ class JsonDocument:
     def columns(self, member: str, contract: Contract) -> Batch:
         """An object with an array of values for each feature."""
         self._refuse_depth()
-        columns = self._root[member]
-        if not isinstance(columns, simdjson.Object):
-            return batch_from_columns(_plain(columns), contract)
-        numbers = self._numbers_in(columns, contract)
-        members = tuple(
-            (name, self._column(values, contract, numbers=name in numbers))
-            for name, values in columns.items()
-        )
-        return batch_from_columns(members, contract)
+        found = self._root[member]
+        if not isinstance(found, simdjson.Object):
+            refuse_not_columns(_plain(found))
+        names = list(found.keys())
+        fast = self._numbers_in(found, contract)
+        known = contract.feature_name_set.intersection(names)
+        # Looked up one by one: to walk over the members makes Python lists of all of them.
+        columns = {
+            name: self._column(found[name], contract, numbers=name in fast) for name in known
+        }
+        return batch_from_columns(names, columns, contract)
 
     def refuse(self) -> None:
         """Check the caps of a document that nothing will read."""
@@ -141,9 +143,8 @@ class JsonDocument:
         return rows
 
     def _refuse_too_many(self, rows: Any, contract: Contract) -> None:
-        caps = (self._max_rows, contract.limits.max_rows)
         if isinstance(rows, simdjson.Array):
-            for cap in caps:
+            for cap in (self._max_rows, contract.limits.max_rows):
                 if cap is not None:
                     refuse_too_many_rows(len(rows), cap)
 
@@ -156,7 +157,7 @@ class JsonDocument:
 
     def _column(self, values: Any, contract: Contract, *, numbers: bool) -> Any:
         self._refuse_too_many(values, contract)
-        if numbers and isinstance(values, simdjson.Array):
+        if numbers and isinstance(values, simdjson.Array) and len(values):
             try:
                 return np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64)
             except TypeError:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.wire.fault_list import FaultList
 from model import Batch, Contract, Fault, InvalidInput
-from model.cells import ABSENT, count_words, expected_kind, kind
+from model.cell_faults import ABSENT, count_words, expected_kind, kind
 
 
 def refuse_too_many_rows(row_count: int, max_rows: int) -> None:

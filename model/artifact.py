@@ -1,21 +1,38 @@
-"""From bytes on disk to an object in memory. The only module that touches pickle.
+"""A model file: its bytes, read once and compared, and which reader its name asks for.
 
-The bytes are read once, compared with the expected SHA-256, and unpickled from that same
-buffer: a file exchanged between the check and the load changes nothing (SEC-63).
+Bytes are compared with the expected SHA-256 and loaded from that same buffer: a file exchanged
+between the check and the load changes nothing (SEC-63). The readers are imported when a file needs
+one, so that a worker with compiled models only holds no scikit-learn.
 """
 
 import hashlib
-import io
-import warnings
+import importlib
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
-
-import joblib
-from sklearn.exceptions import InconsistentVersionWarning
+from typing import TYPE_CHECKING, Any
 
 from model.errors import ArtifactRejected
+from model.source_files import read_file
 
-ARTIFACT_SUFFIXES = (".joblib", ".pkl", ".pickle")
+if TYPE_CHECKING:
+    from model.pickles import Scan
+
+_PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
+_COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma")
+ONNX_SUFFIX = ".onnx"
+
+ARTIFACT_SUFFIXES = (
+    *_PICKLE_SUFFIXES,
+    *(kind + packed for kind in _PICKLE_SUFFIXES for packed in _COMPRESSION_SUFFIXES),
+    ".skops",
+    ONNX_SUFFIX,
+)
+
+# Module and functions (to look, to load) by the kind of file.
+_READERS = {
+    "pickle": ("model.pickles", "scan_pickle", "unpickle"),
+    "skops": ("model.skops_artifact", "scan_skops", "load_skops"),
+}
 
 
 def sha256_hex(data: bytes) -> str:
@@ -23,11 +40,8 @@ def sha256_hex(data: bytes) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file, or ArtifactRejected naming it."""
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise ArtifactRejected(f"{path.name} cannot be read: {exc.strerror}.") from exc
+    """The whole of an ordinary file, or ArtifactRejected naming it."""
+    return read_file(path)
 
 
 def read_verified(path: Path, sha256: str) -> bytes:
@@ -41,31 +55,52 @@ def read_verified(path: Path, sha256: str) -> bytes:
     return data
 
 
-def unpickle(data: bytes, filename: str) -> Any:
-    """The object in these bytes. Whoever calls this has verified them first.
+def is_artifact(filename: str) -> bool:
+    """Whether the name is that of a model file: `model.pkl.gz` as well as `model.pkl`."""
+    return filename.lower().endswith(ARTIFACT_SUFFIXES)
 
-    joblib reads its own files, compressed or not, and plain pickles. Any failure, also one that a
-    hostile file asks for, is ArtifactRejected.
+
+def artifact_stem(filename: str) -> str:
+    """The name without what makes it a model file: `churn` of `churn.pkl.gz`."""
+    longest_first = sorted(ARTIFACT_SUFFIXES, key=len, reverse=True)
+    found = next((s for s in longest_first if filename.lower().endswith(s)), "")
+    return filename[: len(filename) - len(found)]
+
+
+def scan(data: bytes, filename: str) -> "Scan":
+    """What loading this estimator's file would name. Executes nothing of it.
+
+    Raises:
+        ArtifactRejected: it is not what its name says, or is damaged.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            return joblib.load(io.BytesIO(data))
-    except InconsistentVersionWarning as exc:
-        raise ArtifactRejected(_version_skew(filename, exc)) from exc
-    except ModuleNotFoundError as exc:
-        raise ArtifactRejected(
-            f"{filename} needs the Python module {exc.name!r}, which is not installed here."
-        ) from exc
-    except (Exception, SystemExit) as exc:
-        raise ArtifactRejected(
-            f"{filename} cannot be loaded ({type(exc).__name__}); it is damaged or not a pickle."
-        ) from exc
+    module, look, _ = _READERS[_kind(filename)]
+    found: Scan = getattr(importlib.import_module(module), look)(data, filename)
+    return found
 
 
-def _version_skew(filename: str, warning: InconsistentVersionWarning) -> str:
-    saved_by, here = warning.original_sklearn_version, warning.current_sklearn_version
-    return (
-        f"{filename} was saved by scikit-learn {saved_by}, this is {here}; "
-        f"train it again with {here}, or install {saved_by}."
+def load_estimator(data: bytes, filename: str, trusted: Collection[str] = ()) -> Any:
+    """The estimator in these bytes, which must have been verified before.
+
+    `trusted` are names beyond the list, "module:name", that an operator has answered for.
+
+    Raises:
+        ArtifactRejected: anything, also what a hostile file asks for.
+    """
+    module, _, load = _READERS[_kind(filename)]
+    return getattr(importlib.import_module(module), load)(data, filename, trusted)
+
+
+def unpickle(data: bytes, filename: str, trusted: Collection[str] = ()) -> Any:
+    """The same for a pickle, whatever its name."""
+    return importlib.import_module("model.pickles").unpickle(data, filename, trusted)
+
+
+def _kind(filename: str) -> str:
+    if filename.lower().endswith(".skops"):
+        return "skops"
+    if is_artifact(filename) and not filename.lower().endswith(ONNX_SUFFIX):
+        return "pickle"
+    raise ArtifactRejected(
+        f"{filename} is no file of an estimator; its name should end in"
+        f" {', '.join((*_PICKLE_SUFFIXES, '.skops'))}."
     )

@@ -1,11 +1,11 @@
 """The files a version is made of, and the model they make."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.artifact import ARTIFACT_SUFFIXES, read_bytes, unpickle
+from model.artifact import ARTIFACT_SUFFIXES, is_artifact, load_estimator, read_bytes, scan
 from model.component import ComponentModel, derive_component
 from model.contract import Contract
 from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
@@ -65,10 +65,24 @@ def read_contents(source: Path) -> Contents:
     return _artifact_or_remote(source)
 
 
-def derive_contents(contents: Contents, name: str, version: str) -> Model:
+def unlisted_names(contents: Contents) -> tuple[str, ...]:
+    """What a saved estimator names beyond the list of what estimators are made of.
+
+    Nothing of it is executed.
+
+    Raises: ArtifactRejected, where it cannot be read.
+    """
+    if contents.is_component or contents.is_remote:
+        return ()
+    return scan(contents.files[contents.artifact], contents.artifact).unlisted
+
+
+def derive_contents(
+    contents: Contents, name: str, version: str, trusted: Collection[str] = ()
+) -> Model:
     """The model that these files make, its contract derived and proved on its example.
 
-    Runs their code, so the bytes must be trusted.
+    Runs the code of a class, and what the operator has answered for (`trusted`).
 
     Raises:
         ArtifactRejected: it cannot be loaded or served, or contradicts its model.toml.
@@ -79,7 +93,7 @@ def derive_contents(contents: Contents, name: str, version: str) -> Model:
         return derive_component(contents.files, _module(contents), name, version, declaration)
     if contents.is_remote:
         return derive_remote(declaration, name, version)
-    estimator = unpickle(contents.files[contents.artifact], contents.artifact)
+    estimator = load_estimator(contents.files[contents.artifact], contents.artifact, trusted)
     try:
         return derive_model(estimator, name, version, declaration)
     except ArtifactRejected:
@@ -90,7 +104,7 @@ def derive_contents(contents: Contents, name: str, version: str) -> Model:
         ) from exc
 
 
-def open_contents(contents: Contents, contract: Contract) -> Model:
+def open_contents(contents: Contents, contract: Contract, trusted: Collection[str] = ()) -> Model:
     """The model of files that were added before, with the contract they had then.
 
     Raises: ArtifactRejected.
@@ -103,7 +117,7 @@ def open_contents(contents: Contents, contract: Contract) -> Model:
         if declaration.remote is None:
             raise ArtifactRejected(f"{DECLARATION_FILE} names no remote engine.")
         return RemoteModel(declaration.remote, contract)
-    estimator = unpickle(contents.files[contents.artifact], contents.artifact)
+    estimator = load_estimator(contents.files[contents.artifact], contents.artifact, trusted)
     try:
         return EstimatorModel(estimator, contract)
     except ArtifactRejected:
@@ -150,7 +164,7 @@ def _component(module: Path) -> Contents:
 
 def _artifact_or_remote(source: Path) -> Contents:
     candidates = [source] if source.is_file() else [source / entry for entry in entries(source)]
-    artifacts = [path for path in candidates if path.suffix in ARTIFACT_SUFFIXES]
+    artifacts = [path for path in candidates if is_artifact(path.name)]
     declaration = source if source.name == DECLARATION_FILE else source / DECLARATION_FILE
     if not artifacts and declaration.is_file():
         contents = Contents(DECLARATION_FILE, {DECLARATION_FILE: read_bytes(declaration)})

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Self
@@ -28,7 +28,9 @@ class Manifest:
     """One version of a model as it was when it was added. Its digest pins all of it.
 
     `files` maps each file of the version to its SHA-256; `golden` is the answer to the example;
-    `contract` is what it promises (`Contract.to_json`).
+    `contract` is what it promises (`Contract.to_json`); `trusted` is what the artifact names beyond
+    the known list, which an operator has answered for; `protections` were in force when it was
+    loaded for the first time.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Manifest:
     libraries: Mapping[str, str]
     golden: Mapping[str, list[Any]]
     contract: Mapping[str, Any]
+    trusted: Sequence[str]
+    protections: Sequence[str]
     added_at: str
     added_by: str
 

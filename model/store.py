@@ -5,22 +5,27 @@ What is active is decided elsewhere, and comes with the digest of the manifest i
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from model.artifact import read_bytes, read_verified, sha256_hex
-from model.contents import Contents, derive_contents, open_contents, read_contents
+from model.contents import (
+    Contents,
+    open_contents,
+    read_contents,
+    unlisted_names,
+)
 from model.contract import Contract
 from model.errors import ArtifactRejected, ModelFailed, VersionExists
+from model.first_load import FirstLoad, Load, load_here
 from model.folders import entries, files_below, rename_durably, replace_durably, write_durably
 from model.manifest import (
     MANIFEST_FILE,
     Manifest,
     check_golden,
     check_libraries,
-    golden_of,
     library_versions,
 )
 from model.names import is_model_name, is_model_version, require_names
@@ -48,7 +53,16 @@ class ModelStore:
         self._now = now
         self._signatures = signatures or SignaturePolicy(None, required=False)
 
-    def add(self, source: Path, name: str, version: str | None, added_by: str) -> Manifest:
+    def add(  # noqa: PLR0913  # Each is a decision of who adds it.
+        self,
+        source: Path,
+        name: str,
+        version: str | None,
+        added_by: str,
+        *,
+        trust: bool = False,
+        load: Load = load_here,
+    ) -> Manifest:
         """Copy a model in as a new version.
 
         It is loaded and answers its example first; the version appears complete, or after a crash
@@ -57,6 +71,8 @@ class ModelStore:
         Args:
             source: an artifact, or the folder of one or of a class.
             version: None is the next whole number, from 1.
+            trust: whether the operator answers for what the artifact names beyond the list.
+            load: how it is loaded for the first time.
 
         Raises:
             ArtifactRejected: it cannot be loaded or served.
@@ -72,7 +88,15 @@ class ModelStore:
         signature = read_signature(source if source.is_dir() else source.parent)
         digests = {filename: sha256_hex(data) for filename, data in contents.files.items()}
         self._signatures.check(signature, digests)
-        manifest = self._describe(contents, name, version, added_by)
+        trusted = unlisted_names(contents)
+        if trusted and not trust:
+            named = ", ".join(trusted[:5])
+            raise ArtifactRejected(
+                f"{contents.artifact} names {named}, which no known estimator needs;"
+                " look at it, and add it with --trust if you answer for it."
+            )
+        loaded = load(contents, name, version, trusted)
+        manifest = self._describe(contents, loaded, trusted, added_by)
         self._place(name, version, {**contents.files, MANIFEST_FILE: manifest.to_bytes()})
         return manifest
 
@@ -90,7 +114,7 @@ class ModelStore:
         manifest, contents = self.read(name, version, manifest_digest)
         check_libraries(manifest.libraries)
         files = Contents(manifest.artifact, contents)
-        model = open_contents(files, Contract.from_json(manifest.contract))
+        model = open_contents(files, Contract.from_json(manifest.contract), manifest.trusted)
         # An engine that is away must not keep a version from coming into service.
         if not files.is_remote:
             _check_example(model, manifest)
@@ -155,16 +179,19 @@ class ModelStore:
     def _folder(self, name: str, version: str) -> Path:
         return self._directory / name / version
 
-    def _describe(self, contents: Contents, name: str, version: str, added_by: str) -> Manifest:
-        model = derive_contents(contents, name, version)
+    def _describe(
+        self, contents: Contents, loaded: FirstLoad, trusted: Sequence[str], added_by: str
+    ) -> Manifest:
         return Manifest(
-            name=name,
-            version=version,
+            name=loaded.contract.model_name,
+            version=loaded.contract.model_version,
             artifact=contents.artifact,
             files={filename: sha256_hex(data) for filename, data in contents.files.items()},
             libraries=library_versions(),
-            golden=golden_of(model.predict(model.contract.example_batch)),
-            contract=model.contract.to_json(),
+            golden=loaded.golden,
+            contract=loaded.contract.to_json(),
+            trusted=list(trusted),
+            protections=list(loaded.protections),
             added_at=self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             added_by=added_by,
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from gateway.app import create_app
+from gateway.control.database import writing_engine
+from gateway.control.shadow_statistics import add_shadow_statistics
+from gateway.control.status_database import create_status_database
 from gateway.limits import MemoryLimits, PartnerLimiter
 from gateway.model_follower import ModelFollower
+from gateway.shadow import Shadowing
 from gateway.wsgi.parts import make_flask_limiter
 from model import ModelStore, ServedModels
 
@@ -37,6 +42,7 @@ class AppFixture:
     models: ServedModels
     limiter: PartnerLimiter
     follower: ModelFollower
+    shadowing: Shadowing
 
     def add_model(self, name: str, estimator: object, model_toml: str = "") -> None:
         """Add an estimator as version 1 and bring it into service."""
@@ -140,11 +146,20 @@ def make_app(
     served = ServedModels(ModelStore(configured.models_dir))
     follower = ModelFollower(control.watcher, served)
     follower.follow()
+    create_status_database(configured.status_url)
+    statistics = writing_engine(configured.status_url, durable=False)
+    shadowing = Shadowing(partial(add_shadow_statistics, statistics))
     app = create_app(
-        configured, control.watcher, served, flask_limiter, limiter, lambda: served.ready
+        configured,
+        control.watcher,
+        served,
+        flask_limiter,
+        limiter,
+        lambda: served.ready,
+        shadowing=shadowing,
     )
     app.test_client_class = FinishingClient
-    return AppFixture(control, app, app.test_client(), served, limiter, follower)
+    return AppFixture(control, app, app.test_client(), served, limiter, follower, shadowing)
 
 
 def add_model(control: ControlFixture, name: str, estimator: object, model_toml: str = "") -> None:
@@ -155,6 +170,13 @@ def add_model(control: ControlFixture, name: str, estimator: object, model_toml:
 
 def add_folder(control: ControlFixture, name: str, source: Path) -> None:
     """Add a model folder to the store as version 1, and promote it."""
-    manifest = ModelStore(control.settings.models_dir).add(source, name, "1", "test")
-    control.store.add_model_version(name, "1", manifest.digest)
+    add_version(control, name, "1", source)
     control.store.promote_model(name, "1", 0)
+
+
+def add_version(control: ControlFixture, name: str, version: str, source: Path) -> None:
+    """Add a model folder to the store as a version that does not serve yet."""
+    manifest = ModelStore(control.settings.models_dir).add(
+        source, name, version, "test", trust=True
+    )
+    control.store.add_model_version(name, version, manifest.digest)

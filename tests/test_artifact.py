@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from model import ArtifactRejected
-from model.artifact import read_verified, sha256_hex, unpickle
+from model.artifact import artifact_stem, load_estimator, read_verified, scan, sha256_hex
 
 FITTED = LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
 
@@ -64,7 +64,7 @@ def test_saved_estimator_is_loaded(tmp_path, filename, save):
     save(path)
     data = read_verified(path, sha256_hex(path.read_bytes()))
 
-    np.testing.assert_array_equal(unpickle(data, filename).coef_, FITTED.coef_)
+    np.testing.assert_array_equal(load_estimator(data, filename).coef_, FITTED.coef_)
 
 
 def test_one_flipped_bit_is_refused_and_nothing_runs(tmp_path):
@@ -87,7 +87,7 @@ def test_file_swapped_after_the_check_changes_nothing(tmp_path):
     by_joblib(path)
     data = read_verified(path, sha256_hex(path.read_bytes()))
     path.write_bytes(pickle.dumps(Canary(marker)))
-    estimator = unpickle(data, path.name)
+    estimator = load_estimator(data, path.name)
 
     np.testing.assert_array_equal(estimator.coef_, FITTED.coef_)
     assert not marker.exists()
@@ -112,9 +112,9 @@ def test_missing_file_is_refused(tmp_path):
     ids=["empty", "text", "cut short", "exits", "raises", "claims a huge length"],
 )
 def test_bytes_that_do_not_load_are_refused(data):
-    """Whatever happens while unpickling is ArtifactRejected; foreign text is not repeated."""
+    """Whatever happens while loading is ArtifactRejected; foreign text is not repeated."""
     with pytest.raises(ArtifactRejected, match=r"model\.pkl cannot be loaded") as caught:
-        unpickle(data, "model.pkl")
+        load_estimator(data, "model.pkl", trusted=["sys:exit", "builtins:int"])
 
     assert caught.value.__cause__ is not None
     assert "secret text" not in caught.value.reason
@@ -123,8 +123,9 @@ def test_bytes_that_do_not_load_are_refused(data):
 def test_missing_library_is_named():
     """The operator learns which module to install."""
     data = pickle.dumps(FITTED, protocol=0).replace(b"sklearn.linear_model", b"boosterlib.trees.x")
+    trusted = scan(data, "model.pkl").unlisted
     with pytest.raises(ArtifactRejected, match="'boosterlib', which is not installed"):
-        unpickle(data, "model.pkl")
+        load_estimator(data, "model.pkl", trusted)
 
 
 def test_estimator_of_another_scikit_learn_is_refused():
@@ -132,4 +133,27 @@ def test_estimator_of_another_scikit_learn_is_refused():
     here = LogisticRegression().__getstate__()["_sklearn_version"]
     data = pickle.dumps(FITTED).replace(here.encode(), b"0" + here.encode()[1:])
     with pytest.raises(ArtifactRejected, match=f"was saved by scikit-learn 0.*this is {here}"):
-        unpickle(data, "model.pkl")
+        load_estimator(data, "model.pkl")
+
+
+@pytest.mark.parametrize(
+    ("filename", "stem"),
+    [
+        ("churn.pkl", "churn"),
+        ("churn.v2.joblib.xz", "churn.v2"),
+        ("churn.PICKLE.gz", "churn"),
+        ("churn.onnx", "churn"),
+        ("churn.skops", "churn"),
+        ("churn.csv", "churn.csv"),
+    ],
+)
+def test_a_models_name_is_what_precedes_its_suffixes(filename, stem):
+    """Both suffixes of a compressed pickle go; what is no model file keeps its name."""
+    assert artifact_stem(filename) == stem
+
+
+@pytest.mark.parametrize("filename", ["model.onnx", "model.txt", "model.gz"])
+def test_other_files_are_no_estimators(filename):
+    """Only names of pickles and skops files are opened as such."""
+    with pytest.raises(ArtifactRejected, match="no file of an estimator"):
+        scan(b"", filename)

@@ -1,5 +1,6 @@
 """`gateway model add` and `contract`: a model comes in whole, or is refused in one line."""
 
+import copy
 import json
 import runpy
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from cli_fixtures import Shell
 from fakes import save_artifact, wine_classifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,3 +114,34 @@ def test_a_version_is_added_once(shell: Shell, tmp_path: Path) -> None:
     shell.done("model", "add", str(folder), "--version", "1")
 
     assert "exists already" in shell.refused("model", "add", str(folder), "--version", "1")
+
+
+def test_a_diff_says_what_breaks_callers(shell: Shell, tmp_path: Path) -> None:
+    """Exit code 1 where calls that work today would be refused, 0 where nothing is noticed."""
+    narrow = '[[features]]\nname = "hue"\nminimum = 0.5\n'
+    shell.done("model", "add", str(save_artifact(tmp_path / "wine", wine_classifier())))
+    shell.done("model", "add", str(save_artifact(tmp_path / "wine", wine_classifier())))
+    shell.done("model", "add", str(save_artifact(tmp_path / "wine", wine_classifier(), narrow)))
+    breaking = shell.run("model", "diff", "wine", "1", "3")
+
+    assert "notice nothing" in shell.done("model", "diff", "wine", "1", "2")
+    assert breaking.exit_code == 1
+    assert "hue" in breaking.stdout
+    assert "yes" in breaking.stdout
+    assert "no version 9" in shell.refused("model", "diff", "wine", "1", "9")
+
+
+def test_what_is_on_no_list_needs_somebody_who_answers_for_it(shell: Shell, tmp_path: Path) -> None:
+    """--trust holds for this version, stands in the audit log, and the version then loads."""
+    odd = make_pipeline(FunctionTransformer(copy.copy), LinearRegression())
+    folder = save_artifact(tmp_path / "odd", odd.fit([[0.0], [1.0]], [0.0, 1.0]))
+    refusal = shell.refused("model", "add", str(folder))
+    shown = shell.done("model", "add", str(folder), "--trust")
+    manifest = json.loads((shell.data_dir / "models" / "odd" / "1" / "manifest.json").read_text())
+
+    assert "copy:copy" in refusal
+    assert "--trust" in refusal
+    assert "You answered for: copy:copy." in shown
+    assert manifest["trusted"] == ["copy:copy"]
+    assert "no network" in manifest["protections"]
+    assert shell.audited().after["trusted"] == ["copy:copy"]

@@ -38,7 +38,7 @@ CONTRACT = Contract(
     example=((1.0,), (2.0,), (3.0,)),
 )
 BROKEN = DeployedVersion("2", "0" * 64)
-MANIFEST = Manifest("wine", "1", "model.pkl", {}, {}, {}, {}, "", "ada")
+MANIFEST = Manifest("wine", "1", "model.pkl", {}, {}, {}, {}, (), (), "", "ada")
 
 
 class Answering:
@@ -93,7 +93,8 @@ def add(tmp_path, store):
     def add(name, version, factor=1.0, estimator=None):
         line = estimator or LinearRegression(fit_intercept=False).fit([[1.0]], [factor])
         joblib.dump(line, tmp_path / "model.joblib")
-        manifest = store.add(tmp_path / "model.joblib", name, version, added_by="ada")
+        path = tmp_path / "model.joblib"
+        manifest = store.add(path, name, version, "ada", trust=True)
         return DeployedVersion(version, manifest.digest)
 
     return add

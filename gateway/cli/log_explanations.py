@@ -63,6 +63,8 @@ def _what(event: Event) -> str:
     place = "on a path that is no route of ours" if route == "unmatched" else route
     asked = f"It asked for {text(event, 'method')} {place}"
     version = f" version {text(event, 'version')}" if text(event, "version") else ""
+    if text(event, "role"):
+        version += f" ({text(event, 'role')})"
     if text(event, "model"):
         asked += f", model {text(event, 'model')}{version}"
     sizes = [

@@ -18,6 +18,7 @@ _VERSIONS = "gateway.cli.model_versions"
 _ELSEWHERE = {
     "add": _ADD,
     "contract": _ADD,
+    "diff": _ADD,
     "promote": _VERSIONS,
     "rollback": _VERSIONS,
     "canary": _VERSIONS,

@@ -1,7 +1,8 @@
-"""`gateway model add` and `gateway model contract`: bringing a model, and what it promises."""
+"""`gateway model add|contract|diff`: bringing a model, and what its versions promise."""
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gateway.cli.administration import (
     refusable,
 )
 from gateway.cli.model_versions import promote_version
-from gateway.cli.output import show_json
+from gateway.cli.output import show_json, show_table
 from gateway.dialects.native import describe
 from gateway.model_signatures import signature_policy
 from model import (
@@ -27,6 +28,9 @@ from model import (
     VersionExists,
     is_model_name,
 )
+from model.compatibility import compare
+from model.declaration import DECLARATION_FILE
+from model.first_load import load_confined
 
 _SHOWN_FEATURES = 10
 
@@ -35,10 +39,17 @@ _SHOWN_FEATURES = 10
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="Default: that of the file or folder.")
 @click.option("--version", help="Default: the next whole number.")
+@click.option("--trust", is_flag=True, help="You answer for what it names beyond the known list.")
 @click.option("--promote", "promoted", is_flag=True, help="Let it serve at once.")
 @click.pass_obj
 def add(
-    data_dir: Path | None, path: Path, name: str | None, version: str | None, promoted: bool
+    data_dir: Path | None,
+    *,
+    path: Path,
+    name: str | None,
+    version: str | None,
+    trust: bool,
+    promoted: bool,
 ) -> None:
     """Copy a model into the store, prove that it answers, and show what partners will see.
 
@@ -46,8 +57,14 @@ def add(
     Model.py and class Model, or a folder whose model.toml has [remote].
     """
     admin = administration(data_dir)
-    manifest = _added(admin, path, name or _name_of(path), version)
-    refusable(admin.store.add_model_version, manifest.name, manifest.version, manifest.digest)
+    manifest = _added(admin, path, name or _name_of(path), version, trust=trust)
+    refusable(
+        admin.store.add_model_version,
+        manifest.name,
+        manifest.version,
+        manifest.digest,
+        notes={"trusted": list(manifest.trusted)} if manifest.trusted else None,
+    )
     _show(manifest)
     if promoted:
         promote_version(admin, manifest.name, manifest.version)
@@ -61,14 +78,34 @@ def add(
 @click.pass_obj
 def contract(data_dir: Path | None, name: str, version: str | None) -> None:
     """What a version takes and gives, as partners read it; default: the one added last."""
+    show_json(describe(_contract_of(_store(administration(data_dir)), name, version), []))
+
+
+@click.command(cls=AdminCommand)
+@click.argument("name")
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def diff(data_dir: Path | None, name: str, old: str, new: str) -> None:
+    """What callers of version OLD would notice of version NEW; exit code 1 if it breaks them."""
     store = _store(administration(data_dir))
+    changes = compare(_contract_of(store, name, old), _contract_of(store, name, new))
+    if not changes:
+        click.echo("Callers would notice nothing.")
+        return
+    rows = [("yes" if change.breaks else "no", change.sentence) for change in changes]
+    show_table(("breaks", "change"), rows)
+    click.get_current_context().exit(1 if any(change.breaks for change in changes) else 0)
+
+
+def _contract_of(store: ModelStore, name: str, version: str | None) -> Contract:
     versions = store.versions(name)
     if not versions:
         raise click.ClickException(f"There is no model {name} (see: gateway model list)")
     if version is not None and version not in versions:
         raise click.ClickException(f"Model {name} has no version {version}.")
     manifest = refused_in_one_line(store.manifest, name, version or versions[-1])
-    show_json(describe(Contract.from_json(manifest.contract), []))
+    return Contract.from_json(manifest.contract)
 
 
 def refused_in_one_line(call: Any, *arguments: Any) -> Any:
@@ -87,9 +124,13 @@ def _store(admin: Administration) -> ModelStore:
     return ModelStore(admin.settings.models_dir, signatures=signature_policy(admin.settings.models))
 
 
-def _added(admin: Administration, path: Path, name: str, version: str | None) -> Manifest:
+def _added(
+    admin: Administration, path: Path, name: str, version: str | None, *, trust: bool
+) -> Manifest:
     admin.settings.models_dir.mkdir(parents=True, exist_ok=True)
-    manifest: Manifest = refused_in_one_line(_store(admin).add, path, name, version, actor())
+    manifest: Manifest = refused_in_one_line(
+        partial(_store(admin).add, trust=trust, load=load_confined), path, name, version, actor()
+    )
     return manifest
 
 
@@ -107,6 +148,10 @@ def _name_of(path: Path) -> str:
 def _show(manifest: Manifest) -> None:
     promised = Contract.from_json(manifest.contract)
     click.echo(f"Added {manifest.name} {manifest.version}: {len(manifest.files)} files.")
+    if not manifest.protections and manifest.artifact != DECLARATION_FILE:
+        click.echo("Warning: nothing confined its first load on this system.", err=True)
+    if manifest.trusted:
+        click.echo(f"You answered for: {', '.join(manifest.trusted)}.")
     if manifest.artifact.endswith(".py"):
         click.echo(f"It runs code of its own: {manifest.artifact}.")
     click.echo(f"\nPOST /v1/models/{manifest.name}/predict")

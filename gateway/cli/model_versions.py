@@ -51,7 +51,7 @@ def promote_version(admin: Administration, name: str, version: str) -> None:
     keep_s = admin.settings.models.retired_for_s
     refusable(admin.store.promote_model, name, version, keep_s)
     click.echo(f"Version {version} of model {name} is current.")
-    finish_change(admin, name)
+    finish_change(admin, name, version)
 
 
 @click.command(cls=AdminCommand)
@@ -61,8 +61,9 @@ def rollback(data_dir: Path | None, name: str) -> None:
     """Go back to the version promoted before; the current one leaves service at once."""
     admin = administration(data_dir)
     refusable(admin.store.rollback_model, name)
-    click.echo(f"Version {_current(admin, name)} of model {name} is current again.")
-    finish_change(admin, name)
+    current = _current(admin, name)
+    click.echo(f"Version {current} of model {name} is current again.")
+    finish_change(admin, name, current)
 
 
 @click.command(cls=AdminCommand)
@@ -81,7 +82,7 @@ def canary(data_dir: Path | None, name: str, version: str | None, percent: float
     else:
         refusable(admin.store.set_canary, name, version, percent)
         click.echo(f"Version {version} of model {name} answers {percent:g} % of the partners.")
-    finish_change(admin, name)
+    finish_change(admin, name, version)
 
 
 @click.command(cls=AdminCommand)
@@ -100,7 +101,7 @@ def shadow(data_dir: Path | None, name: str, version: str | None, *, end: bool) 
     else:
         refusable(admin.store.set_shadow, name, version)
         click.echo(f"Version {version} shadows model {name} (see: gateway model compare {name}).")
-    finish_change(admin, name)
+    finish_change(admin, name, version)
 
 
 @click.command(cls=AdminCommand)

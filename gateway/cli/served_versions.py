@@ -16,19 +16,17 @@ LOADED_WITHIN_S = 60.0
 _SAY_AFTER_S = 2.0
 
 
-def finish_change(admin: Administration, name: str) -> None:
-    """End a command that changed the versions of a model.
+def finish_change(admin: Administration, name: str, version: str | None = None) -> None:
+    """End a command that changed the versions of a model, and brought this one into service.
 
-    0 when every live worker serves them, 1 when one of them could not load a version, 3 when one
-    is still loading after a minute.
+    0 when every live worker has applied it, 1 when one of them could not load the version, 3 when
+    one is still loading after a minute.
     """
     workers = _await_versions(admin, name)
     late = [worker.worker for worker in workers if not _settled(worker, name, _wanted(admin, name))]
-    failures = _failures(workers, name)
-    if failures:
-        for version, reason in failures.items():
-            click.echo(_failure(workers, name, version, reason), err=True)
-        click.get_current_context().exit(1)
+    failed = [worker for worker in workers if _state(worker, name, version) == "failed"]
+    if version is not None and failed:
+        raise click.ClickException(_failure(failed, len(workers), name, version))
     if late:
         click.echo(
             f"Warning: done and kept, but after {LOADED_WITHIN_S:g} s not yet served by"
@@ -91,26 +89,16 @@ def _settled(worker: Worker, name: str, wanted: Mapping[str, tuple[Any, ...]]) -
     return applied == wanted and all(state["state"] != "loading" for state in versions.values())
 
 
-def _failures(workers: list[Worker], name: str) -> dict[str, str]:
-    """By version, why a worker could not load it."""
-    return {
-        version: state["reason"]
-        for worker in workers
-        for version, state in _versions(worker, name).items()
-        if state["state"] == "failed"
-    }
+def _state(worker: Worker, name: str, version: str | None) -> str | None:
+    return _versions(worker, name).get(version or "", {}).get("state")
 
 
-def _failure(workers: list[Worker], name: str, version: str, reason: str) -> str:
-    failed = [
-        worker
-        for worker in workers
-        if _versions(worker, name).get(version, {}).get("state") == "failed"
-    ]
-    serving = {worker.models[name]["version"] for worker in failed} - {None}
-    old = f"Version {', '.join(sorted(serving))} goes on serving." if serving else "Nothing serves."
+def _failure(failed: list[Worker], workers: int, name: str, version: str) -> str:
+    reason = _versions(failed[0], name)[version]["reason"]
+    serving = sorted({worker.models[name]["version"] for worker in failed} - {None})
+    instead = f"Version {', '.join(serving)} goes on serving." if serving else "Nothing serves."
     return (
-        f"Error: version {version} of model {name} could not be loaded by {len(failed)} of"
-        f" {len(workers)} workers: {reason} {old} Put it right (workers try again every 30 s), or"
-        f" take it back (gateway model rollback, canary --percent 0, shadow --end)."
+        f"Version {version} of model {name} could not be loaded by {len(failed)} of {workers}"
+        f" workers: {reason} {instead} Put it right (workers try again every 30 s), or take it"
+        " back (gateway model rollback, canary --percent 0, shadow --end)."
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from model.deployment import Deployment
 from model.errors import UnknownModel
+from model.memory import release_free_memory
 from model.place import Place
 from model.served import Clock, ServedModel
 from model.store import ModelStore
@@ -50,7 +51,10 @@ class ServedModels:
                 name: before.get(name, Place({})).wanting(wanted)
                 for name, wanted in deployments.items()
             }
-            return [outcome for name in deployments for outcome in self._settle(name)]
+            outcomes = [outcome for name in deployments for outcome in self._settle(name)]
+        if outcomes:
+            release_free_memory()
+        return outcomes
 
     def get(self, name: str, version: str | None = None, *, sticky: str = "") -> ServedModel:
         """The model in service under this name, if need be in this version only.

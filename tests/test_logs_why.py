@@ -71,6 +71,11 @@ def test_refusal_names_its_rule(event: dict[str, Any], sentence: str) -> None:
     assert sentence in why(event).stdout
 
 
+def test_a_version_in_another_role_than_the_current_one_says_so() -> None:
+    """Who asks why an answer was another one sees that a canary gave it."""
+    assert "model wine version 2 (canary)" in why({**GOOD, "version": "2", "role": "canary"}).stdout
+
+
 def test_time_outside_the_phases_is_not_hidden() -> None:
     """A refusal ends its phase early: most of its time is in none."""
     text = why({**UNSIGNED, "request_id": REQUEST_ID, "duration_ms": 10}).stdout

@@ -6,3 +6,6 @@ import os
 # cores, and does not survive a fork.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+# ONNX Runtime would report on its use, from a thread that ends a forked worker with an abort.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

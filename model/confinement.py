@@ -34,6 +34,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
+    "ORT_DISABLE_TELEMETRY": "1",
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "TZ")

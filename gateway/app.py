@@ -14,7 +14,8 @@ from gateway.auth.access import Access, FailureLimit
 from gateway.auth.verifier import Verifier
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
-from gateway.dialects import DIALECTS, dialect_of
+from gateway.dialects import DIALECTS, dialect_of, native_operations, service_operations
+from gateway.dialects.operation import Describe
 from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
@@ -54,6 +55,17 @@ _DIALECT_ENDPOINTS = {
     for endpoint in dialect.endpoints
 }
 NEEDS |= {name: endpoint.needs for name, endpoint in _DIALECT_ENDPOINTS.items()}
+# What partners read of each endpoint: operations, or functions of a model's contract.
+OPERATIONS: dict[str, Describe | None] = {
+    "live": service_operations.LIVE,
+    "ready": service_operations.READY,
+    "limits": service_operations.LIMITS_LEFT,
+    "models": native_operations.MODELS_LIST,
+    "model_contract": native_operations.contract_of,
+    "predict": native_operations.predict,
+    "feedback": native_operations.feedback,
+}
+OPERATIONS |= {name: endpoint.operation for name, endpoint in _DIALECT_ENDPOINTS.items()}
 FREE_ENDPOINTS = frozenset({"live", "ready", "limits"})
 ROW_ENDPOINTS = frozenset(
     {"predict", *(name for name, endpoint in _DIALECT_ENDPOINTS.items() if endpoint.takes_rows)}

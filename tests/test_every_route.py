@@ -10,7 +10,8 @@ from fakes import MoodyEstimator, SlowEstimator, wine_classifier
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from gateway.app import NEEDS
+from gateway.app import NEEDS, OPERATIONS
+from gateway.dialects import DIALECTS
 from gateway.errors import catalogue
 from gateway.principal import PUBLIC
 from gateway.token_app import UNLIMITED_ENDPOINTS, create_token_app
@@ -86,6 +87,21 @@ def test_every_route_says_what_it_needs(shared_gateway: AppFixture) -> None:
     assert endpoints == set(NEEDS)
     public = {name for name, need in NEEDS.items() if need == PUBLIC}
     assert {name.rpartition(".")[2] for name in public} == {"live", "ready"}
+
+
+def test_every_route_says_what_partners_read_of_it(shared_gateway: AppFixture) -> None:
+    """No endpoint is missing in the document, and each dialect describes its errors."""
+    endpoints = {endpoint for endpoint, _, _ in calls(shared_gateway.app)}
+    contract = shared_gateway.models.get("wine").contract
+    for name in endpoints:
+        described = OPERATIONS[name]
+        operation = described(contract) if callable(described) else described
+
+        assert operation is not None, f"{name}: say its Operation where its Endpoint is"
+        assert operation.summary
+        assert operation.answers.keys() & {200, 202, 204}
+    assert [dialect.name for dialect in DIALECTS if dialect.error is None] == []
+    assert set(OPERATIONS) == endpoints
 
 
 def test_every_route_but_the_public_ones_refuses_without_a_token(

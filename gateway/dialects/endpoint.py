@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.dialects.operation import Body, Describe
 from gateway.errors import Problem
 from gateway.wire.json_document import JsonDocument
 from model import Batch, Prediction, ServedModel
@@ -91,6 +92,7 @@ class Endpoint:
             model's. HEAD and OPTIONS come by themselves.
         needs: PUBLIC, ANY_TOKEN, or the verb that the token must allow on the model.
         takes_rows: whether it predicts, so that the limits of rows apply.
+        operation: what partners read of it.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Endpoint:
     needs: str
     answer: Callable[[Call], Reply]
     takes_rows: bool = False
+    operation: Describe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,11 @@ class Dialect:
         paths: which request paths speak it, also those that lead nowhere.
         problem: the body and its content type that say a problem in the protocol's own shape,
             given the problem and the request id.
+        error: what partners read of that body.
     """
 
     name: str
     paths: re.Pattern[str]
     endpoints: tuple[Endpoint, ...]
     problem: Callable[[Problem, str], tuple[bytes, str]]
+    error: Body | None = None

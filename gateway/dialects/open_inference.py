@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from gateway.dialects import open_inference_operations as operations
 from gateway.dialects.endpoint import Call, Dialect, Endpoint, Reply
 from gateway.errors import BadRequest, EmptyBody, Problem
 from gateway.principal import ANY_TOKEN, PUBLIC
@@ -191,16 +192,24 @@ DIALECT = Dialect(
     name="open_inference",
     paths=re.compile(r"/v2(/|$)"),
     endpoints=(
-        Endpoint("server", ("/v2", "/v2/"), "GET", ANY_TOKEN, server),
-        Endpoint("live", ("/v2/health/live",), "GET", PUBLIC, live),
-        Endpoint("ready", ("/v2/health/ready",), "GET", PUBLIC, ready),
-        Endpoint("metadata", (_MODEL, _VERSION_OF_IT), "GET", "read", metadata),
+        Endpoint("server", ("/v2", "/v2/"), "GET", ANY_TOKEN, server, operation=operations.SERVER),
+        Endpoint("live", ("/v2/health/live",), "GET", PUBLIC, live, operation=operations.LIVE),
+        Endpoint("ready", ("/v2/health/ready",), "GET", PUBLIC, ready, operation=operations.READY),
+        Endpoint(
+            "metadata",
+            (_MODEL, _VERSION_OF_IT),
+            "GET",
+            "read",
+            metadata,
+            operation=operations.metadata,
+        ),
         Endpoint(
             "model_ready",
             (f"{_MODEL}/ready", f"{_VERSION_OF_IT}/ready"),
             "GET",
             "read",
             model_ready,
+            operation=operations.model_ready,
         ),
         Endpoint(
             "infer",
@@ -209,8 +218,17 @@ DIALECT = Dialect(
             "predict",
             infer,
             takes_rows=True,
+            operation=operations.infer,
         ),
-        Endpoint("index", ("/v2/repository/index",), "POST", ANY_TOKEN, repository_index),
+        Endpoint(
+            "index",
+            ("/v2/repository/index",),
+            "POST",
+            ANY_TOKEN,
+            repository_index,
+            operation=operations.INDEX,
+        ),
     ),
     problem=problem,
+    error=operations.ERROR,
 )

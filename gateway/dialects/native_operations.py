@@ -1,0 +1,195 @@
+"""What partners read of the gateway's own endpoints that concern a model."""
+
+from typing import Any
+
+from gateway.dialects import native, schemas
+from gateway.dialects.operation import Answer, Body, Operation, Schema, Shared, Tag
+from gateway.errors import DuplicateKey, InvalidInput, NotAcceptable
+from gateway.wire.media_type import JSON
+from model import Contract
+
+PREDICTIONS = Tag("Predictions", "Rows in, answers out, in the gateway's own shapes.")
+MODELS = Tag("Models", "Which models there are, and what each takes and gives.")
+
+_DATATYPE: Schema = {"enum": ["FP64", "INT64", "BOOL", "BYTES"], "type": "string"}
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+
+
+def predict(contract: Contract) -> Operation:
+    """POST …/predict."""
+    return Operation(
+        PREDICTIONS,
+        f"Predict with {contract.model_name}",
+        {200: Answer("One entry for each row, in their order.", (_prediction(contract),))},
+        description=contract.description,
+        request=(Body(JSON, _rows_body(contract), _examples(contract)),),
+        problems=(InvalidInput, DuplicateKey, NotAcceptable),
+    )
+
+
+def _rows_body(contract: Contract) -> Schema:
+    shapes = {
+        "data": schemas.rows(contract),
+        "rows": schemas.records(contract),
+        "columns": schemas.columns(contract),
+    }
+    objects = [schemas.members({name: shape}) for name, shape in shapes.items()]
+    return Shared(
+        schemas.of_model(contract, "Request"), {"oneOf": [schemas.rows(contract), *objects]}
+    )
+
+
+def _examples(contract: Contract) -> dict[str, Any]:
+    rows, records = schemas.example_rows(contract), schemas.example_records(contract)
+    columns = {name: [record[name] for record in records] for name in contract.feature_names}
+    return {
+        "data": {"data": rows},
+        "rows": {"rows": records},
+        "columns": {"columns": columns},
+        "array": rows,
+    }
+
+
+def _prediction(contract: Contract) -> Body:
+    answer: dict[str, Schema] = {"model": _constant(contract.model_name), "version": _TEXT}
+    answer |= schemas.outputs(contract)
+    required = list(answer)
+    if contract.classes is not None:
+        labels = list(contract.classes)
+        answer["classes"] = {"type": "array", "const": labels, "description": "The labels."}
+        required.append("classes")
+    answer["tags"] = {"type": "object", "description": "What the model adds of its own."}
+    schema = schemas.members(answer, required)
+    return Body(JSON, Shared(schemas.of_model(contract, "Prediction"), schema))
+
+
+def feedback(contract: Contract) -> Operation:
+    """POST …/feedback."""
+    accepted = schemas.members(
+        {"model": _constant(contract.model_name), "version": _TEXT, "accepted": {"const": True}}
+    )
+    rows = schemas.example_rows(contract)
+    return Operation(
+        PREDICTIONS,
+        f"Say how good answers of {contract.model_name} were",
+        {202: Answer("It was taken down.", (Body(JSON, accepted),))},
+        request=(Body(JSON, _feedback_body(contract), {"reward": {"data": rows, "reward": 1}}),),
+        problems=(InvalidInput, DuplicateKey, NotAcceptable),
+    )
+
+
+def _feedback_body(contract: Contract) -> Schema:
+    scalar: Schema = {"type": ["number", "string", "boolean"]}
+    said: dict[str, Schema] = {
+        "reward": {"type": "number", "description": "The higher the better."},
+        "truth": {
+            "type": "array",
+            "description": "What was right: an entry for each row, all of one kind.",
+            "items": {"oneOf": [scalar, {"type": "array", "items": scalar}]},
+        },
+    }
+    shapes = {
+        "data": schemas.rows(contract),
+        "rows": schemas.records(contract),
+        "columns": schemas.columns(contract),
+    }
+    return {
+        "oneOf": [schemas.members({name: shape, **said}, [name]) for name, shape in shapes.items()],
+        "anyOf": [{"required": [name]} for name in said],
+    }
+
+
+def contract_of(contract: Contract) -> Operation:
+    """GET /v1/models/{model}."""
+    described = Body(JSON, _CONTRACT, {"contract": native.describe(contract, [])})
+    return Operation(
+        MODELS,
+        f"Read the contract of {contract.model_name}",
+        {200: Answer("Features, outputs, limits, and an example to post.", (described,))},
+    )
+
+
+def _constant(value: str) -> dict[str, Any]:
+    return {"type": "string", "const": value}
+
+
+_FEATURE = Shared(
+    "Feature",
+    schemas.members(
+        {
+            "name": _TEXT,
+            "datatype": _DATATYPE,
+            "nullable": {"type": "boolean"},
+            "minimum": _NUMBER,
+            "maximum": _NUMBER,
+            "categories": {"type": "array", "description": "The only values that are taken."},
+            "unit": _TEXT,
+            "description": _TEXT,
+        },
+        ["name", "datatype", "nullable"],
+    ),
+)
+_OUTPUT = Shared(
+    "Output",
+    schemas.members(
+        {
+            "name": _TEXT,
+            "datatype": _TEXT,
+            "shape": {
+                "type": "array",
+                "items": {"type": "integer"},
+                "description": "-1 is the number of rows.",
+            },
+            "classes": {"type": "array"},
+            "names": {"type": "array", "items": _TEXT},
+            "unit": _TEXT,
+            "description": _TEXT,
+        },
+        ["name", "datatype", "shape"],
+    ),
+)
+_VERSION = Shared(
+    "Version",
+    schemas.members(
+        {
+            "version": _TEXT,
+            "role": {"type": "string"},
+            "sunset_at": {"type": "string", "format": "date-time"},
+        },
+        ["version", "role"],
+    ),
+)
+_CONTRACT = Shared(
+    "Contract",
+    {
+        # Servers of other protocols have members of their own at this path.
+        **schemas.members(
+            {
+                "model": _TEXT,
+                "version": _TEXT,
+                "versions": {"type": "array", "items": _VERSION},
+                "description": _TEXT,
+                "features": {"type": "array", "items": _FEATURE},
+                "outputs": {"type": "array", "items": _OUTPUT},
+                "limits": schemas.members(
+                    {"max_rows": {"type": "integer"}, "deadline_s": _NUMBER}, []
+                ),
+                "cost": _NUMBER,
+                "example": {"type": "object", "description": "Can be posted as it is."},
+            }
+        ),
+        "additionalProperties": True,
+    },
+)
+
+MODELS_LIST = Operation(
+    MODELS,
+    "List the models that the token may use",
+    {
+        200: Answer(
+            "Their names.",
+            (Body(JSON, schemas.members({"models": {"type": "array", "items": _TEXT}})),),
+        )
+    },
+)

@@ -1,0 +1,229 @@
+"""What partners read of the Open Inference Protocol's endpoints."""
+
+from typing import Any
+
+from gateway.dialects import schemas
+from gateway.dialects.operation import (
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+    Schema,
+    Shared,
+    Tag,
+)
+from gateway.wire.media_type import JSON
+from model import Contract
+
+TAG = Tag(
+    "Open Inference Protocol v2",
+    "As KServe, Triton and MLServer speak it; their clients work with an access token.",
+)
+OCTETS = "application/octet-stream"
+
+_TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
+_PARAMETERS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+}
+_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+_HEADER_LENGTH = Parameter(
+    "Inference-Header-Content-Length",
+    "header",
+    "Length in bytes of the JSON part of a body with binary tensors; 0 for a raw tensor.",
+    {"type": "string", "pattern": "^[0-9]+$"},
+)
+
+ERROR = Body(
+    JSON,
+    Shared(
+        "OpenInferenceError",
+        {
+            "type": "object",
+            "description": "The members of a problem stand beside `error`.",
+            "properties": {"error": _TEXT, "code": _TEXT, "request_id": _TEXT},
+            "required": ["error", "code", "request_id"],
+        },
+    ),
+)
+
+SERVER = Operation(
+    TAG,
+    "Read the server's metadata",
+    {
+        200: Answer(
+            "Name, version and extensions.",
+            (
+                Body(
+                    JSON,
+                    schemas.members(
+                        {
+                            "name": _TEXT,
+                            "version": _TEXT,
+                            "extensions": {"type": "array", "items": _TEXT},
+                        }
+                    ),
+                ),
+            ),
+        )
+    },
+)
+_HEALTH = Body(JSON, schemas.members({"live": _FLAG, "ready": _FLAG}))
+LIVE = Operation(TAG, "Is the server alive", {200: Answer("It is.", (_HEALTH,))})
+READY = Operation(
+    TAG,
+    "Is the server ready",
+    {200: Answer("It is.", (_HEALTH,)), 503: Answer("It is not.", (_HEALTH,))},
+)
+
+
+def metadata(contract: Contract) -> Operation:
+    """GET /v2/models/{model}."""
+    tensor = schemas.members(
+        {
+            "name": _TEXT,
+            "datatype": _TEXT,
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+        }
+    )
+    answer = schemas.members(
+        {
+            "name": {"const": contract.model_name},
+            "versions": {"type": "array", "items": _TEXT},
+            "platform": _TEXT,
+            "inputs": {"type": "array", "items": tensor},
+            "outputs": {"type": "array", "items": tensor},
+        }
+    )
+    return Operation(
+        TAG,
+        f"Read the tensors of {contract.model_name}",
+        {200: Answer("Inputs and outputs; -1 is the number of rows.", (Body(JSON, answer),))},
+    )
+
+
+def model_ready(contract: Contract) -> Operation:
+    """GET /v2/models/{model}/ready."""
+    answer = schemas.members({"name": {"const": contract.model_name}, "ready": {"const": True}})
+    return Operation(
+        TAG,
+        f"Is {contract.model_name} ready",
+        {200: Answer("It is; any other status says that it is not.", (Body(JSON, answer),))},
+    )
+
+
+def infer(contract: Contract) -> Operation:
+    """POST /v2/models/{model}/infer."""
+    request = Body(JSON, _request(contract), {"tensors": _example(contract)})
+    binary = "JSON followed by binary tensors (Triton's extension)."
+    return Operation(
+        TAG,
+        f"Infer with {contract.model_name}",
+        {200: Answer(binary, (Body(JSON, _response(contract)), Body(OCTETS)))},
+        description=f"{contract.description} The Content-Type is not looked at.".strip(),
+        request=(request, Body(OCTETS)),
+        parameters=(_HEADER_LENGTH,),
+    )
+
+
+def _request(contract: Contract) -> Schema:
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": _TEXT,
+            "shape": _SHAPE,
+            "datatype": _TEXT,
+            "parameters": _PARAMETERS,
+            "data": {"type": "array"},
+        },
+        "required": ["name", "shape", "datatype"],
+    }
+    asked = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": [output.name for output in contract.outputs]},
+            "parameters": _PARAMETERS,
+        },
+        "required": ["name"],
+    }
+    body = {
+        "type": "object",
+        "properties": {
+            "id": _TEXT,
+            "parameters": _PARAMETERS,
+            "inputs": {"type": "array", "items": tensor, "minItems": 1},
+            "outputs": {"type": "array", "items": asked},
+        },
+        "required": ["inputs"],
+    }
+    return Shared(schemas.of_model(contract, "InferenceRequest"), body)
+
+
+def _example(contract: Contract) -> dict[str, Any]:
+    rows = schemas.example_rows(contract)
+    if contract.dense:
+        tensor = {"name": "features", "shape": [len(rows), len(rows[0])], "datatype": "FP64"}
+        return {"inputs": [{**tensor, "data": rows}]}
+    columns = list(zip(*rows, strict=True))
+    return {
+        "inputs": [
+            {
+                "name": feature.name,
+                "shape": [len(rows), 1],
+                "datatype": feature.datatype,
+                "data": list(column),
+            }
+            for feature, column in zip(contract.features, columns, strict=True)
+        ]
+    }
+
+
+def _response(contract: Contract) -> Schema:
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": [output.name for output in contract.outputs]},
+            "shape": _SHAPE,
+            "datatype": _TEXT,
+            "parameters": _PARAMETERS,
+            "data": {"type": "array"},
+        },
+        "required": ["name", "shape", "datatype"],
+    }
+    body = {
+        "type": "object",
+        "properties": {
+            "model_name": {"const": contract.model_name},
+            "model_version": _TEXT,
+            "id": _TEXT,
+            "parameters": _PARAMETERS,
+            "outputs": {"type": "array", "items": tensor},
+        },
+        "required": ["model_name", "model_version", "outputs"],
+    }
+    return Shared(schemas.of_model(contract, "InferenceResponse"), body)
+
+
+_INDEX_ENTRY = schemas.members(
+    {
+        "name": _TEXT,
+        "version": _TEXT,
+        "state": {"enum": ["READY", "UNAVAILABLE"]},
+        "reason": _TEXT,
+    },
+    ["name", "state"],
+)
+INDEX = Operation(
+    TAG,
+    "List the models",
+    {
+        200: Answer(
+            "Those the token may use.", (Body(JSON, {"type": "array", "items": _INDEX_ENTRY}),)
+        )
+    },
+    request=(
+        Body(JSON, {"type": "object", "properties": {"ready": _FLAG}}, {"ready": {"ready": True}}),
+    ),
+    body_required=False,
+)

@@ -5,7 +5,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.artifact import ARTIFACT_SUFFIXES, is_artifact, load_estimator, read_bytes, scan
+from model.artifact import (
+    ARTIFACT_SUFFIXES,
+    is_artifact,
+    load_estimator,
+    read_bytes,
+    scan,
+    sha256_hex,
+)
 from model.component import ComponentModel, derive_component
 from model.contract import Contract
 from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
@@ -33,6 +40,11 @@ class Contents:
 
     artifact: str
     files: Mapping[str, bytes]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each file, in hex."""
+        return {filename: sha256_hex(data) for filename, data in self.files.items()}
 
     @property
     def declaration(self) -> Declaration:
@@ -171,7 +183,9 @@ def _artifact_or_remote(source: Path) -> Contents:
         if contents.declaration.remote is not None:
             return contents
     if not source.exists():
-        raise ArtifactRejected(f"There is no {source}.")
+        raise ArtifactRejected(
+            f"There is no {source}; give the path of a saved model, or of its folder."
+        )
     if len(artifacts) != 1:
         raise ArtifactRejected(
             f"{source.name} has {len(artifacts)} model files where one is needed "

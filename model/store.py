@@ -5,12 +5,12 @@ What is active is decided elsewhere, and comes with the digest of the manifest i
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.artifact import read_bytes, read_verified, sha256_hex
+from model.artifact import read_bytes, read_verified
 from model.contents import (
     Contents,
     open_contents,
@@ -41,6 +41,14 @@ class LoadedModel:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ProvenVersion:
+    """The files of a model that has answered its example, and the manifest they will have."""
+
+    contents: Contents
+    manifest: Manifest
+
+
 class ModelStore:
     def __init__(
         self,
@@ -63,10 +71,20 @@ class ModelStore:
         trust: bool = False,
         load: Load = load_here,
     ) -> Manifest:
-        """Copy a model in as a new version.
+        """Copy a model in as a new version: `prove` it, then `place` it."""
+        return self.place(self.prove(source, name, version, added_by, trust=trust, load=load))
 
-        It is loaded and answers its example first; the version appears complete, or after a crash
-        not at all.
+    def prove(  # noqa: PLR0913  # Each is a decision of who adds it.
+        self,
+        source: Path,
+        name: str,
+        version: str | None,
+        added_by: str,
+        *,
+        trust: bool = False,
+        load: Load = load_here,
+    ) -> ProvenVersion:
+        """Load a model and let it answer its example. Nothing is kept.
 
         Args:
             source: an artifact, or the folder of one or of a class.
@@ -86,8 +104,7 @@ class ModelStore:
         contents = read_contents(source)
         # What a trainer signed is checked before any of it is opened, here as in a worker.
         signature = read_signature(source if source.is_dir() else source.parent)
-        digests = {filename: sha256_hex(data) for filename, data in contents.files.items()}
-        self._signatures.check(signature, digests)
+        self._signatures.check(signature, contents.digests)
         trusted = unlisted_names(contents)
         if trusted and not trust:
             named = ", ".join(trusted[:5])
@@ -96,13 +113,23 @@ class ModelStore:
                 " look at it, and add it with --trust if you answer for it."
             )
         loaded = load(contents, name, version, trusted)
-        manifest = self._describe(contents, loaded, trusted, added_by)
-        self._place(name, version, {**contents.files, MANIFEST_FILE: manifest.to_bytes()})
+        return ProvenVersion(contents, self._describe(contents, loaded, trusted, added_by))
+
+    def place(self, proven: ProvenVersion) -> Manifest:
+        """Keep a proven version. It appears complete, or after a crash not at all.
+
+        Raises:
+            VersionExists: somebody added one of the same name and number meanwhile.
+        """
+        manifest = proven.manifest
+        files = {**proven.contents.files, MANIFEST_FILE: manifest.to_bytes()}
+        self._place(manifest.name, manifest.version, files)
         return manifest
 
-    def next_version(self, name: str) -> str:
-        """The whole number after the greatest one there is."""
-        numbers = [int(version) for version in self.versions(name) if version.isdecimal()]
+    def next_version(self, name: str, taken: Collection[str] = ()) -> str:
+        """The whole number after the greatest one there is here, or that is taken elsewhere."""
+        versions = {*self.versions(name), *taken}
+        numbers = [int(version) for version in versions if version.isdecimal()]
         return str(max(numbers, default=0) + 1)
 
     def load(self, name: str, version: str, manifest_digest: str) -> LoadedModel:
@@ -186,7 +213,7 @@ class ModelStore:
             name=loaded.contract.model_name,
             version=loaded.contract.model_version,
             artifact=contents.artifact,
-            files={filename: sha256_hex(data) for filename, data in contents.files.items()},
+            files=contents.digests,
             libraries=library_versions(),
             golden=loaded.golden,
             contract=loaded.contract.to_json(),
@@ -196,7 +223,7 @@ class ModelStore:
             added_by=added_by,
         )
 
-    def _place(self, name: str, version: str, contents: dict[str, bytes]) -> None:
+    def _place(self, name: str, version: str, contents: Mapping[str, bytes]) -> None:
         parent = self._directory / name
         parent.mkdir(parents=True, exist_ok=True)
         # No model's name begins with a dot, so what a crash leaves behind is never taken for one.

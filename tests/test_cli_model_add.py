@@ -3,6 +3,7 @@
 import copy
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import joblib
@@ -114,6 +115,32 @@ def test_a_version_is_added_once(shell: Shell, tmp_path: Path) -> None:
     shell.done("model", "add", str(folder), "--version", "1")
 
     assert "exists already" in shell.refused("model", "add", str(folder), "--version", "1")
+
+
+def test_a_number_whose_files_are_gone_is_not_given_again(shell: Shell, tmp_path: Path) -> None:
+    """What partners knew as version 1 stays that; and nothing is half-added."""
+    folder = save_artifact(tmp_path / "wine", wine_classifier())
+    shell.done("model", "add", str(folder))
+    shutil.rmtree(shell.data_dir / "models" / "wine")
+
+    refusal = shell.refused("model", "add", str(folder), "--version", "1")
+    assert "wine 1 exists already" in refusal
+    assert not (shell.data_dir / "models" / "wine").exists()
+    assert "Added wine 2" in shell.done("model", "add", str(folder))
+
+
+def test_nothing_is_added_where_there_is_no_gateway(tmp_path: Path) -> None:
+    """A mistyped --data-dir gets no models folder."""
+    folder = save_artifact(tmp_path / "wine", wine_classifier())
+    refusal = Shell(tmp_path / "var").refused("model", "add", str(folder))
+
+    assert "There is no control store" in refusal
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_path_that_is_not_there_is_said(shell: Shell, tmp_path: Path) -> None:
+    """Like everything else that is no model."""
+    assert "There is no" in shell.refused("model", "add", str(tmp_path / "churn.pkl"))
 
 
 def test_a_diff_says_what_breaks_callers(shell: Shell, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from gateway.model_errors import problem_from_model
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
+from gateway.resources.exchange import Exchange
 from gateway.resources.feedback import Feedback
 from gateway.resources.health import Live, Ready
 from gateway.resources.limits import Limits
@@ -152,6 +153,7 @@ def _add_routes(
         max_elements=settings.server.json_max_elements,
     )
     caps = _body_caps(settings.server)
+    exchange = Exchange(parser, caps)
     api = JsonApi(app)
     api.add_resource(Live, "/livez", endpoint="live")
     api.add_resource(Ready, "/readyz", endpoint="ready", resource_class_args=(ready,))
@@ -170,7 +172,7 @@ def _add_routes(
         f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
         "/predict",
         endpoint="predict",
-        resource_class_args=(inference, parser, caps),
+        resource_class_args=(inference, exchange),
     )
     api.add_resource(
         Feedback,
@@ -179,7 +181,7 @@ def _add_routes(
         endpoint="feedback",
         resource_class_args=(inference, parser, caps),
     )
-    add_dialects(api, partial(RequestCall, inference, parser, caps, ready))
+    add_dialects(api, partial(RequestCall, inference, exchange, ready))
 
 
 def _body_caps(server: ServerSettings) -> BodyCaps:

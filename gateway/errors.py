@@ -78,6 +78,10 @@ class DuplicateKey(Problem):
     code, title = "duplicate_key", "A JSON object names a member twice"
 
 
+class InvalidBody(Problem):
+    code, title = "invalid_body", "The body is not what its Content-Type says"
+
+
 class HttpsRequired(Problem):
     code, title = "https_required", "This port speaks HTTPS"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects import native
 from gateway.errors import BadRequest, DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge, Problem
 from gateway.wire.json_document import JsonParser
+from gateway.wire.json_shapes import batch_from_document
 from model import Batch, Contract, Feature, InvalidInput
 
 PARSER = JsonParser(max_depth=32, max_elements=1000)
@@ -25,7 +25,7 @@ AB = _contract("a", "b")
 
 
 def _parse(body: bytes, contract: Contract = AB, parser: JsonParser = PARSER) -> Batch:
-    return native.parse(parser.parse(body), contract)
+    return batch_from_document(parser.parse(body), contract)
 
 
 def _faults(body: bytes) -> list[tuple[int | None, str | None, str]]:
@@ -243,8 +243,8 @@ def test_nothing_leaks_from_one_document_into_the_next() -> None:
     third = _parse(b"[[7,8]]", parser=parser)
 
     assert third.values.tolist() == [[7.0, 8.0]]
-    assert native.parse(second, AB).values.tolist() == [[5.0, 6.0]]
-    assert native.parse(first, AB).values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert batch_from_document(second, AB).values.tolist() == [[5.0, 6.0]]
+    assert batch_from_document(first, AB).values.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_a_batch_outlives_the_next_parse() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from gateway.dialects import native
 from gateway.errors import BadRequest, Problem
 from gateway.wire.json_document import JsonParser
+from gateway.wire.json_shapes import batch_from_document
 from model import Batch, Contract, Feature, InvalidInput
 from model.signature import CallLimits
 
@@ -24,6 +25,7 @@ FEATURES = (
 )
 MIXED = Contract("churn", "1", "", FEATURES, (), ())
 DENSE = Contract("m", "1", "", (Feature("a"), Feature("b", nullable=True)), (), ())
+MIXED_NUL = Contract("m", "1", "", (Feature("a\0b", "BYTES"), Feature("a")), (), ())
 NAMES = MIXED.feature_names
 ROW = [40.5, 3, True, "Bonn", None]
 OTHER = [1, -2, False, "Kiel", "x"]
@@ -33,7 +35,7 @@ COLUMNS = {name: list(pair) for name, *pair in zip(NAMES, ROW, OTHER, strict=Tru
 
 def parse(body, contract=MIXED, max_rows=None):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return native.parse(PARSER.parse(data, max_rows=max_rows), contract)
+    return batch_from_document(PARSER.parse(data, max_rows=max_rows), contract)
 
 
 def faults_of(body, contract=MIXED, max_rows=None):
@@ -233,6 +235,15 @@ def test_columns_beside_other_members_are_refused():
     """A body has one meaning."""
     with pytest.raises(BadRequest, match="columns"):
         parse({"columns": COLUMNS, "rows": []})
+
+
+def test_a_name_with_a_nul_is_a_name():
+    """The parser's own look-up ends there."""
+    features = (Feature("a\0b"), Feature("a"))
+    contract = Contract("m", "1", "", features, (), ())
+
+    assert parse({"columns": {"a": [1], "a\0b": [2]}}, contract).values.tolist() == [[2.0, 1.0]]
+    assert parse({"columns": {"a\0b": ["x"], "a": [1]}}, MIXED_NUL).columns["a\0b"] == ["x"]
 
 
 def test_columns_outlive_the_next_parse():

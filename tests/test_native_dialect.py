@@ -7,7 +7,9 @@ import pytest
 
 from gateway.dialects import native
 from gateway.wire.encode import encode_json
+from gateway.wire.formats import FORMATS
 from gateway.wire.json_document import JsonParser
+from gateway.wire.json_shapes import batch_from_document
 from model import Contract, Feature, Output, Prediction
 from model.signature import CallLimits
 
@@ -89,7 +91,7 @@ def test_a_contract_without_limits_of_its_own_shows_none():
 def test_the_example_can_be_posted(contract, shape):
     """As positions where all are numbers, by name where kinds are mixed."""
     example = described(contract)["example"]
-    batch = native.parse(PARSER.parse(json.dumps(example).encode()), contract)
+    batch = batch_from_document(PARSER.parse(json.dumps(example).encode()), contract)
 
     assert example == shape
     contract.check(batch)
@@ -100,7 +102,7 @@ def test_the_example_can_be_posted(contract, shape):
 def test_tags_are_answered_where_there_are_any(tags, members):
     """A model that says nothing about its answer leaves no trace of that."""
     prediction = Prediction({"predictions": np.array([1])}, "m", "1", "", None, tags)
-    answer = json.loads(encode_json(native.render(prediction)))
+    answer = json.loads(FORMATS["json"].write(native.table(prediction, MIXED), {}))
 
     assert list(answer) == ["model", "version", "predictions", *members]
     assert answer.get("tags", {}) == tags

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from gateway.dialects import native
 from gateway.wire.json_document import JsonParser
+from gateway.wire.json_shapes import batch_from_document
 from model import Contract, Feature, InvalidInput
 
 PARSER = JsonParser(max_depth=32, max_elements=100_000)
@@ -16,7 +16,7 @@ AB = Contract("m", "1", "", features=FEATURES, outputs=(), example=())
 
 def _refused(body: bytes, contract: Contract = AB) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
-        native.parse(PARSER.parse(body), contract)
+        batch_from_document(PARSER.parse(body), contract)
     return caught.value
 
 
@@ -101,7 +101,7 @@ def test_null_is_a_number_only_where_the_contract_says_so() -> None:
     nullable = (Feature(name="a", nullable=True), Feature(name="b"))
     contract = Contract("m", "1", "", features=nullable, outputs=(), example=())
     for body in (b"[[null,1]]", b'{"rows":[{"a":null,"b":1}]}'):
-        [[missing, present]] = native.parse(PARSER.parse(body), contract).values.tolist()
+        [[missing, present]] = batch_from_document(PARSER.parse(body), contract).values.tolist()
         assert (math.isnan(missing), present) == (True, 1.0)
 
     assert _refused(b"[[null,null]]", contract).fault_count == 1

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from gateway.dialects.operation import Body, Describe
 from gateway.errors import Problem
+from gateway.wire.formats.format import Format
 from gateway.wire.json_document import JsonDocument
-from model import Batch, Prediction, ServedModel
+from gateway.wire.table import Table
+from model import Batch, Contract, Prediction, ServedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,36 @@ class Call(Protocol):
 
     def parse_json(self, body: bytes) -> JsonDocument:
         """Strict JSON within the caps. Raises: InvalidJson, JsonTooDeep, JsonTooLarge."""
+
+    def batch(self, model: ServedModel) -> Batch:
+        """The rows in the body, in whichever format its Content-Type names; JSON in our own shapes.
+
+        What the answer will be is chosen here as well, so that nothing is charged in vain.
+
+        Raises: UnsupportedMediaType, NotAcceptable, EmptyBody, InvalidBody and what `body` and
+            `parse_json` raise; InvalidInput (the model's).
+        """
+
+    def read(
+        self,
+        known: Format,
+        body: bytes,
+        contract: Contract,
+        parameters: Mapping[str, str] = ...,
+    ) -> Batch:
+        """The rows in bytes of a given format, such as `FORMATS["csv"]`.
+
+        Args:
+            parameters: as a Content-Type could have, such as `{"header": "absent"}` for CSV.
+
+        Raises: as `batch`.
+        """
+
+    def reply(self, model: ServedModel, prediction: Prediction) -> Reply:
+        """The answer in the format that Accept likes most; JSON in our own shape."""
+
+    def write(self, table: Table) -> Reply:
+        """Any table in that format."""
 
     def model_names(self) -> list[str]:
         """The models that the caller may use."""

@@ -1,56 +1,28 @@
-"""The gateway's own predict shapes.
+"""The gateway's own answers; the shapes of its requests are those of `gateway.wire.json_shapes`.
 
-Request: `[[…], …]`, `{"data": [[…], …]}`, `{"rows": [{"feature": value}, …]}` or
-`{"columns": {"feature": [value, …]}}`.
-Answer: `{"model", "version", "predictions", "probabilities", "classes", "tags"}`; the last three
-where the model has them.
+`{"model", "version", "predictions", "probabilities", "classes", "tags"}`; the last three where the
+model has them.
 """
 
-from collections.abc import Collection
 from typing import Any
 
-from gateway.errors import BadRequest
-from gateway.wire.json_document import JsonDocument
-from model import Batch, Contract, Feature, Output, Prediction
-
-_SHAPES = (
-    'Send [[…]], {"data": [[…]]}, {"rows": [{"feature": value}]} or {"columns": {"feature": […]}}.'
-)
+from gateway.wire.table import Table
+from model import Contract, Feature, Output, Prediction
 
 
-def parse(document: JsonDocument, contract: Contract, beside: Collection[str] = ()) -> Batch:
-    """The rows of a request; members named in `beside` may stand beside them.
-
-    Raises:
-        BadRequest: none of the four shapes.
-        InvalidInput (model's): rows that do not keep the contract.
-    """
-    names = document.member_names()
-    if names is None:
-        return document.matrix(None, contract)
-    names = [name for name in names if name not in beside]
-    if names == ["data"]:
-        return document.matrix("data", contract)
-    if names == ["rows"]:
-        return document.records("rows", contract)
-    if names == ["columns"]:
-        return document.columns("columns", contract)
-    document.refuse()
-    raise BadRequest(f"The object has other members than expected. {_SHAPES}")
-
-
-def render(prediction: Prediction) -> dict[str, Any]:
+def table(prediction: Prediction, contract: Contract) -> Table:
     """The answer, its arrays still numpy's."""
-    answer: dict[str, Any] = {
-        "model": prediction.model_name,
-        "version": prediction.model_version,
-        **prediction.outputs,
-    }
+    beside: dict[str, Any] = {}
     if prediction.classes is not None:
-        answer["classes"] = prediction.classes
+        beside["classes"] = prediction.classes
     if prediction.tags:
-        answer["tags"] = prediction.tags
-    return answer
+        beside["tags"] = prediction.tags
+    return Table(
+        outputs=prediction.outputs,
+        labels={one.name: one.names or one.classes or () for one in contract.outputs},
+        about={"model": prediction.model_name, "version": prediction.model_version},
+        beside=beside,
+    )
 
 
 def describe(contract: Contract, versions: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects import native
 from gateway.errors import BadRequest
 from gateway.wire.json_document import JsonDocument
+from gateway.wire.json_shapes import batch_from_document
 from model import Batch, Contract
 
 _SAID = ("reward", "truth")
@@ -26,7 +26,7 @@ class Feedback:
 
 
 def parse(document: JsonDocument, contract: Contract) -> Feedback:
-    """The rows, in the shapes that `native` takes them in, with "reward" and "truth" beside them.
+    """The rows, in the shapes of `gateway.wire.json_shapes`, with "reward" and "truth" beside them.
 
     Raises:
         BadRequest: neither of the two, or not of the right kind.
@@ -39,7 +39,7 @@ def parse(document: JsonDocument, contract: Contract) -> Feedback:
     root = document.root()
     reward = _reward(root["reward"]) if "reward" in names else 0.0
     truth = _truth(root["truth"]) if "truth" in names else None
-    batch = native.parse(document, contract, beside=_SAID)
+    batch = batch_from_document(document, contract, beside=_SAID)
     if truth is not None and len(truth) != batch.row_count:
         raise BadRequest(f"truth has {len(truth)} entries for {batch.row_count} rows.")
     return Feedback(batch, reward, truth)

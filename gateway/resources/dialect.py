@@ -10,9 +10,13 @@ from gateway.dialects import DIALECTS
 from gateway.dialects.endpoint import Endpoint, Reply
 from gateway.inference import Inference
 from gateway.request_context import context, note
-from gateway.wire.body import BodyCaps, read_any_body
-from gateway.wire.json_document import JsonDocument, JsonParser
-from model import Batch, Prediction, ServedModel
+from gateway.resources.exchange import Exchange
+from gateway.wire.formats.format import Format
+from gateway.wire.json_document import JsonDocument
+from gateway.wire.table import Table
+from model import Batch, Contract, Prediction, ServedModel
+
+_NO_PARAMETERS: Mapping[str, str] = {}
 
 
 class DialectResource(Resource):  # type: ignore[misc]  # flask_restful has no types
@@ -53,12 +57,9 @@ def _response(reply: Reply) -> Response:
 class RequestCall:
     """The request in hand, as `gateway.dialects.endpoint.Call` describes it."""
 
-    def __init__(
-        self, inference: Inference, parser: JsonParser, caps: BodyCaps, ready: Callable[[], bool]
-    ) -> None:
+    def __init__(self, inference: Inference, exchange: Exchange, ready: Callable[[], bool]) -> None:
         self._inference = inference
-        self._parser = parser
-        self._caps = caps
+        self._exchange = exchange
         self._ready = ready
 
     @property
@@ -89,12 +90,28 @@ class RequestCall:
         return request.args.get(name, "")
 
     def body(self) -> bytes:
-        current = context()
-        current.enter("decode")
-        return read_any_body(request.environ, self._caps, current.remaining_s)
+        return self._exchange.body()
 
     def parse_json(self, body: bytes) -> JsonDocument:
-        return self._parser.parse(body, max_rows=self.max_rows)
+        return self._exchange.parse_json(body)
+
+    def batch(self, model: ServedModel) -> Batch:
+        return self._exchange.batch(model.contract)
+
+    def read(
+        self,
+        known: Format,
+        body: bytes,
+        contract: Contract,
+        parameters: Mapping[str, str] = _NO_PARAMETERS,
+    ) -> Batch:
+        return self._exchange.read(known, body, contract, parameters)
+
+    def reply(self, model: ServedModel, prediction: Prediction) -> Reply:
+        return self._exchange.reply(prediction, model.contract)
+
+    def write(self, table: Table) -> Reply:
+        return self._exchange.write(table)
 
     def model_names(self) -> list[str]:
         principal = context().caller

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from model.batch import Array
 
-def encode_json(value: Mapping[str, Any] | Sequence[Any]) -> bytes:
+
+def encode_json(value: Mapping[str, Any] | Sequence[Any] | Array) -> bytes:
     """Valid JSON: NaN and infinity become null (RFC 8259 knows neither)."""
     try:
         return _dumps(value)

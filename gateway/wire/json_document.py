@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import simdjson
 
@@ -36,7 +37,7 @@ class JsonParser:
 
     def __init__(self, *, max_depth: int, max_elements: int) -> None:
         self._max_depth = max_depth
-        self._max_elements = max_elements
+        self.max_elements = max_elements
         self._parser: Any = simdjson.Parser()
 
     def parse(self, body: bytes, *, max_rows: int | None = None) -> "JsonDocument":
@@ -52,8 +53,8 @@ class JsonParser:
         """
         if body.startswith(b"\xef\xbb\xbf"):
             raise InvalidJson("The body begins with a byte order mark: send UTF-8 without one.")
-        if body.count(b",") >= self._max_elements:
-            raise JsonTooLarge(f"A JSON body may have {self._max_elements} values.")
+        if body.count(b",") >= self.max_elements:
+            raise JsonTooLarge(f"A JSON body may have {self.max_elements} values.")
         return JsonDocument(body, self._parse(body), self._max_depth, max_rows)
 
     def _parse(self, body: bytes) -> Any:
@@ -99,11 +100,15 @@ class JsonDocument:
     def matrix(self, member: str | None, contract: Contract) -> Batch:
         """Rows as arrays of numbers, in the order of the contract's features."""
         rows = self._rows(member, contract)
-        batch = self._dense_matrix(rows, contract) if contract.dense else None
-        if batch is None:
-            self._refuse_depth()
-            batch = batch_from_lists(_plain(rows), contract)
-        return batch
+        values = self._numbers(rows, len(contract.features)) if contract.dense else None
+        if values is not None:
+            return Batch(values)
+        self._refuse_depth()
+        return batch_from_lists(_plain(rows), contract)
+
+    def numbers(self, member: str | None, width: int) -> npt.NDArray[np.float64] | None:
+        """Rows of so many numbers each, shape (n, width); None where these are not such rows."""
+        return self._numbers(self._root if member is None else self._root[member], width)
 
     def records(self, member: str, contract: Contract) -> Batch:
         """Rows as objects with a member for each feature."""
@@ -129,7 +134,8 @@ class JsonDocument:
         known = contract.feature_name_set.intersection(names)
         # Looked up one by one: to walk over the members makes Python lists of all of them.
         columns = {
-            name: self._column(found[name], contract, numbers=name in fast) for name in known
+            name: self._column(_member(found, name), contract, numbers=name in fast)
+            for name in known
         }
         return batch_from_columns(names, columns, contract)
 
@@ -164,9 +170,8 @@ class JsonDocument:
                 return values.as_list()
         return _plain(values)
 
-    def _dense_matrix(self, rows: Any, contract: Contract) -> Batch | None:
+    def _numbers(self, rows: Any, width: int) -> npt.NDArray[np.float64] | None:
         """The fast path: None unless these are rows of numbers, all of the right length."""
-        width = len(contract.features)
         if not isinstance(rows, simdjson.Array) or not len(rows):
             return None
         try:
@@ -178,7 +183,7 @@ class JsonDocument:
             return None
         if any(not isinstance(row, simdjson.Array) or len(row) != width for row in rows):
             return None
-        return Batch(values.reshape(len(rows), width))
+        return values.reshape(len(rows), width)
 
     def _refuse_depth(self) -> None:
         _refuse_depth(self._body, self._max_depth)
@@ -216,6 +221,11 @@ def _pairs(row: Any) -> tuple[tuple[str, Any], ...] | Any:
     if not isinstance(row, simdjson.Object):
         return _plain(row)
     return tuple((name, _plain(value)) for name, value in row.items())
+
+
+def _member(found: Any, name: str) -> Any:
+    # simdjson looks a name up as far as its first NUL only.
+    return found[name] if "\0" not in name else dict(found.items())[name]
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,68 @@
+"""The body of the request in hand into a batch, and a prediction into the type it accepts."""
+
+from collections.abc import Mapping
+
+from flask import request
+
+from gateway.dialects import native
+from gateway.dialects.endpoint import Reply
+from gateway.errors import EmptyBody
+from gateway.request_context import context
+from gateway.wire.body import BodyCaps, read_any_body
+from gateway.wire.formats import FORMATS
+from gateway.wire.formats.format import Format, Reading
+from gateway.wire.json_document import JsonDocument, JsonParser
+from gateway.wire.table import Table
+from model import Batch, Contract, Prediction
+
+
+class Exchange:
+    """Bytes in and out, within the caps. One per worker."""
+
+    def __init__(self, parser: JsonParser, caps: BodyCaps) -> None:
+        self._parser = parser
+        self._caps = caps
+
+    def body(self) -> bytes:
+        """As `Call.body`."""
+        current = context()
+        current.enter("decode")
+        return read_any_body(request.environ, self._caps, current.remaining_s)
+
+    def parse_json(self, body: bytes) -> JsonDocument:
+        """As `Call.parse_json`."""
+        return self._parser.parse(body, max_rows=_max_rows())
+
+    def batch(self, contract: Contract) -> Batch:
+        """As `Call.batch`."""
+        # What cannot be answered is refused before the call is charged.
+        _answer_format()
+        content_type = request.environ.get("CONTENT_TYPE", "")
+        known, parameters = FORMATS.for_body(content_type)
+        body = self.body()
+        if not body:
+            raise EmptyBody
+        return self.read(known, body, contract, parameters)
+
+    def read(
+        self, known: Format, body: bytes, contract: Contract, parameters: Mapping[str, str]
+    ) -> Batch:
+        """As `Call.read`."""
+        return known.decode(body, Reading(contract, self._parser, _max_rows(), parameters))
+
+    def reply(self, prediction: Prediction, contract: Contract) -> Reply:
+        """As `Call.reply`."""
+        return self.write(native.table(prediction, contract))
+
+    def write(self, table: Table) -> Reply:
+        """As `Call.write`."""
+        known, parameters = _answer_format()
+        return Reply(known.encode(table, parameters), known.content_type)
+
+
+def _answer_format() -> tuple[Format, Mapping[str, str]]:
+    return FORMATS.for_answer(request.environ.get("HTTP_ACCEPT", ""))
+
+
+def _max_rows() -> int | None:
+    return context().caller.plan.max_rows_per_call

@@ -1,0 +1,67 @@
+"""What a format is: media types, and how bytes of it become a batch and a table its bytes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.errors import NotAcceptable, UnsupportedMediaType
+from gateway.wire.json_document import JsonParser
+from gateway.wire.table import Table
+from model import Batch, Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a body is read for.
+
+    Attributes:
+        parser: knows the caps of depth and of the number of values, which hold for every format.
+        max_rows: more rows are refused before the first is read; None is no limit of the caller's.
+        parameters: those of the Content-Type, their names in small letters.
+    """
+
+    contract: Contract
+    parser: JsonParser
+    max_rows: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+Read = Callable[[bytes, Reading], Batch]
+# The second argument are the parameters that the accepted type has.
+Write = Callable[[Table, Mapping[str, str]], bytes | Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of rows.
+
+    Args:
+        name: short, as it stands in the log.
+        media_types: what it is called; the first is what answers call it.
+        read: a body, never empty, into a batch. Raises BadRequest and its kin where the bytes are
+            not of this format, InvalidInput (the model's) where the rows do not keep the contract.
+        write: a table into bytes, or into parts of them where there are many.
+        answer_parameters: what answers add to the media type.
+    """
+
+    name: str
+    media_types: tuple[str, ...]
+    read: Read | None = None
+    write: Write | None = None
+    answer_parameters: str = ""
+
+    @property
+    def content_type(self) -> str:
+        """What an answer of this format is called."""
+        return self.media_types[0] + self.answer_parameters
+
+    def decode(self, body: bytes, reading: Reading) -> Batch:
+        """See `read`. Raises: UnsupportedMediaType, where bodies cannot be of this format."""
+        if self.read is None:
+            raise UnsupportedMediaType(f"No body can be {self.media_types[0]}.")
+        return self.read(body, reading)
+
+    def encode(self, table: Table, parameters: Mapping[str, str]) -> bytes | Iterable[bytes]:
+        """See `write`. Raises: NotAcceptable, where answers cannot be of this format."""
+        if self.write is None:
+            raise NotAcceptable(f"No answer can be {self.media_types[0]}.")
+        return self.write(table, parameters)

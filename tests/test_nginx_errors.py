@@ -118,6 +118,46 @@ def test_error_of_oauth_paths_has_the_shape_of_oauth(forsaken: EdgeServer) -> No
         assert answer.headers["cache-control"] == "no-store"
 
 
+_SHAPES = {
+    "error": ("application/json", "error"),
+    "both": ("application/problem+json", "error"),
+    "details": ("application/problem+json", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/v2/models/wine/infer", "error"),
+        ("/v1/models/wine:predict", "error"),
+        ("/v1/models/wine%3Apredict?x", "error"),
+        ("/v1/models/wine/versions/1:predict", "error"),
+        ("/v1/models/wine/labels/stable:predict", "error"),
+        ("/v1/models/wine/versions/1/metadata", "error"),
+        ("/v1/models/wine/metadata?x", "error"),
+        ("/v1/models", "both"),
+        ("/v1/models/wine", "both"),
+        ("/v1/models/wine/versions/1?x", "both"),
+        ("/v1/models/wine/predict", "details"),
+        ("/v1/models/wine/versions/1/predict", "details"),
+        ("/v1/limits", "details"),
+    ],
+)
+def test_error_on_the_path_of_a_protocol_has_its_shape(
+    edge: EdgeServer, path: str, shape: str
+) -> None:
+    """Clients of published protocols look for a member of their own; the code is where it was."""
+    content_type, member = _SHAPES[shape]
+    answer = edge.send(post(path.encode(), b"Content-Length: 16777217"))
+    body = json.loads(answer.body)
+
+    assert answer.status == 413
+    assert answer.headers["content-type"] == content_type
+    assert answer.headers["gateway-error-code"] == body["code"] == "body_too_large"
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert member is None or body[member]
+
+
 def test_post_is_not_sent_twice() -> None:
     """A connection that dies under a prediction is a 502 for the caller, not a second try."""
     with running_edge(upstreams=False) as server, socket.socket(socket.AF_UNIX) as listener:
@@ -138,9 +178,11 @@ def test_post_is_not_sent_twice() -> None:
 def test_method_not_allowed_names_the_methods(edge: EdgeServer) -> None:
     """TRACE is refused by nginx itself, so nginx says what the path takes (SEC-34)."""
     predict = edge.send(b"TRACE /v1/models/a/predict HTTP/1.1\r\n" + HOST + CLOSE)
+    served = edge.send(b"TRACE /v1/models/a:predict HTTP/1.1\r\n" + HOST + CLOSE)
     live = edge.send(b"TRACE /livez HTTP/1.1\r\n" + HOST + CLOSE)
 
     assert predict.headers["allow"] == "OPTIONS, POST"
+    assert served.headers["allow"] == "OPTIONS, POST"
     assert live.headers["allow"] == "GET, HEAD, OPTIONS"
 
 

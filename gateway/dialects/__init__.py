@@ -3,10 +3,14 @@
 The gateway's own shapes are in `native`; its paths are those of `gateway.app`.
 """
 
-from gateway.dialects import open_inference
+from gateway.dialects import open_inference, tensorflow_serving
 from gateway.dialects.endpoint import Dialect
 
-DIALECTS: tuple[Dialect, ...] = (open_inference.DIALECT,)
+DIALECTS: tuple[Dialect, ...] = (
+    open_inference.DIALECT,
+    tensorflow_serving.DIALECT,
+    tensorflow_serving.SHARED_PATHS,
+)
 
 
 def dialect_of(path: str) -> Dialect | None:

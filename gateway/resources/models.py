@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 from flask_restful import Resource
 
-from gateway.dialects import native
+from gateway.dialects import native, tensorflow_serving
 from gateway.inference import Inference
 from gateway.request_context import context
 from gateway.wire.encode import encode_json
@@ -39,8 +39,13 @@ class ModelContract(Resource):  # type: ignore[misc]  # flask_restful has no typ
     def get(self, model_name: str, version: str | None = None) -> Response:
         model = self._inference.model(model_name, version)
         versions = [_version(each) for each in self._inference.versions(model_name)]
-        description = native.describe(model.contract, versions)
-        return Response(encode_json(description), content_type=JSON)
+        named = [model.version] if version else [each["version"] for each in versions]
+        # One answer for our own clients and for those of KServe and TensorFlow Serving.
+        answer = {
+            **native.describe(model.contract, versions),
+            **tensorflow_serving.status(model.name, named),
+        }
+        return Response(encode_json(answer), content_type=JSON)
 
 
 def _version(model: ServedModel) -> dict[str, Any]:

@@ -6,6 +6,8 @@ to say exactly what is wrong with it.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _DEEPER_AT = np.zeros(256, dtype=np.int8)
 _DEEPER_AT[[ord("["), ord("{")]] = 1
 _DEEPER_AT[[ord("]"), ord("}")]] = -1
+# What one value means, where a protocol writes some values in a way of its own.
+ReadValue = Callable[[Any], Any]
+
 # A parser keeps memory in proportion to the largest body it saw: not to be kept beyond this.
 _REUSE_BELOW_BYTES = 8 * 1024 * 1024
 
@@ -79,11 +84,28 @@ class JsonParser:
 class JsonDocument:
     """A parsed body. Parts of it are addressed by the name of a member; None is all of it."""
 
-    def __init__(self, body: bytes, root: Any, max_depth: int, max_rows: int | None) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        root: Any,
+        max_depth: int,
+        max_rows: int | None,
+        arrays_beside: int = 0,
+    ) -> None:
         self._body = body
         self._root = root
         self._max_depth = max_depth
         self._max_rows = max_rows
+        self._arrays_beside = arrays_beside
+
+    def part(self, member: str, *, arrays_beside: int) -> "JsonDocument":
+        """A member as a document of its own.
+
+        Args:
+            arrays_beside: how many arrays the body has outside of the rows that will be read.
+        """
+        root = self._root[member]
+        return JsonDocument(self._body, root, self._max_depth, self._max_rows, arrays_beside)
 
     def member_names(self) -> list[str] | None:
         """The members of the outermost object; None where it is an array or a scalar.
@@ -97,33 +119,53 @@ class JsonDocument:
             raise DuplicateKey("A member of the outermost object occurs twice.")
         return names
 
-    def matrix(self, member: str | None, contract: Contract) -> Batch:
+    def kind_of_rows(self, member: str) -> str:
+        """What the first row of a member is: array, object or value; empty where there is none."""
+        rows = self._root[member]
+        if not isinstance(rows, simdjson.Array) or not len(rows):
+            return ""
+        first = rows[0]
+        if isinstance(first, simdjson.Array):
+            return "array"
+        return "object" if isinstance(first, simdjson.Object) else "value"
+
+    def is_object(self, member: str) -> bool:
+        return isinstance(self._root[member], simdjson.Object)
+
+    def matrix(
+        self, member: str | None, contract: Contract, read: ReadValue | None = None
+    ) -> Batch:
         """Rows as arrays of numbers, in the order of the contract's features."""
         rows = self._rows(member, contract)
         values = self._numbers(rows, len(contract.features)) if contract.dense else None
         if values is not None:
             return Batch(values)
         self._refuse_depth()
-        return batch_from_lists(_plain(rows), contract)
+        return batch_from_lists(_read_in_lists(_plain(rows), read), contract)
 
     def numbers(self, member: str | None, width: int) -> npt.NDArray[np.float64] | None:
         """Rows of so many numbers each, shape (n, width); None where these are not such rows."""
         return self._numbers(self._root if member is None else self._root[member], width)
 
-    def records(self, member: str, contract: Contract) -> Batch:
+    def records(self, member: str, contract: Contract, read: ReadValue | None = None) -> Batch:
         """Rows as objects with a member for each feature."""
         self._refuse_depth()
         rows = self._rows(member, contract)
         if isinstance(rows, simdjson.Array) and len(rows):
-            return batch_from_records(map(_pairs, rows), contract)
+            return batch_from_records(map(partial(_pairs, read=read), rows), contract)
         return batch_from_records(_plain(rows), contract)
+
+    def values(self, member: str, contract: Contract) -> Any:
+        """A member as plain Python, within the caps of depth and rows."""
+        self._refuse_depth()
+        return _plain(self._rows(member, contract))
 
     def root(self) -> Any:
         """The parsed document itself, within the cap of depth, for readers of other shapes."""
         self._refuse_depth()
         return self._root
 
-    def columns(self, member: str, contract: Contract) -> Batch:
+    def columns(self, member: str, contract: Contract, read: ReadValue | None = None) -> Batch:
         """An object with an array of values for each feature."""
         self._refuse_depth()
         found = self._root[member]
@@ -134,7 +176,7 @@ class JsonDocument:
         known = contract.feature_name_set.intersection(names)
         # Looked up one by one: to walk over the members makes Python lists of all of them.
         columns = {
-            name: self._column(_member(found, name), contract, numbers=name in fast)
+            name: self._column(_member(found, name), contract, read, numbers=name in fast)
             for name in known
         }
         return batch_from_columns(names, columns, contract)
@@ -156,19 +198,21 @@ class JsonDocument:
 
     def _numbers_in(self, columns: Any, contract: Contract) -> frozenset[str]:
         """The features whose numbers reach numpy without Python lists in between."""
-        if self._body.count(b"[") != len(columns):
+        if self._body.count(b"[") != len(columns) + self._arrays_beside:
             # An array inside a column would be flattened.
             return frozenset()
         return frozenset(f.name for f in contract.features if f.datatype == "FP64")
 
-    def _column(self, values: Any, contract: Contract, *, numbers: bool) -> Any:
+    def _column(
+        self, values: Any, contract: Contract, read: ReadValue | None, *, numbers: bool
+    ) -> Any:
         self._refuse_too_many(values, contract)
         if numbers and isinstance(values, simdjson.Array) and len(values):
             try:
                 return np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64)
             except TypeError:
-                return values.as_list()
-        return _plain(values)
+                return _read_all(values.as_list(), read)
+        return _read_all(_plain(values), read)
 
     def _numbers(self, rows: Any, width: int) -> npt.NDArray[np.float64] | None:
         """The fast path: None unless these are rows of numbers, all of the right length."""
@@ -179,7 +223,8 @@ class JsonDocument:
         except TypeError:
             return None
         # The buffer flattens: rows of other lengths, or nested deeper, could add up the same.
-        if len(values) != len(rows) * width or self._body.count(b"[") != len(rows) + 1:
+        arrays = len(rows) + 1 + self._arrays_beside
+        if len(values) != len(rows) * width or self._body.count(b"[") != arrays:
             return None
         if any(not isinstance(row, simdjson.Array) or len(row) != width for row in rows):
             return None
@@ -217,10 +262,20 @@ def _refusal(body: bytes, exc: Exception, max_depth: int) -> Exception:
     return InvalidJson("The body holds a number or a string that JSON does not allow.")
 
 
-def _pairs(row: Any) -> tuple[tuple[str, Any], ...] | Any:
+def _pairs(row: Any, read: ReadValue | None) -> tuple[tuple[str, Any], ...] | Any:
     if not isinstance(row, simdjson.Object):
         return _plain(row)
-    return tuple((name, _plain(value)) for name, value in row.items())
+    if read is None:
+        return tuple((name, _plain(value)) for name, value in row.items())
+    return tuple((name, read(_plain(value))) for name, value in row.items())
+
+
+def _read_in_lists(rows: Any, read: ReadValue | None) -> Any:
+    return [_read_all(row, read) for row in rows] if read and isinstance(rows, list) else rows
+
+
+def _read_all(values: Any, read: ReadValue | None) -> Any:
+    return [read(value) for value in values] if read and isinstance(values, list) else values
 
 
 def _member(found: Any, name: str) -> Any:

@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 MLSERVER := .venv-mlserver
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test check bench lock clean
+.PHONY: help setup extras run stack test compatibility check bench lock clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
 
 setup: $(VENV)/.runtime  ## Create the virtual environment with the pinned dependencies
 
@@ -58,6 +58,9 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system
 	@$(BIN)/python -m pytest tests/system
+
+compatibility: $(VENV)/.dev  ## Write docs/compatibility.md anew from what the clients of the tests can do
+	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
 
 check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/ruff check

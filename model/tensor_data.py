@@ -13,12 +13,14 @@ _NUMBERS = {
     **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
 }
+# The upper half of FP32. Triton's, and binary only.
+_BF16 = "BF16"
 _LENGTH_BYTES = 4
 _KINDS_OF_JSON = {"f": "fiu", "i": "iu", "u": "iu"}
 
 
 def is_datatype(word: str) -> bool:
-    return word in _NUMBERS or word in {"BOOL", "BYTES"}
+    return word in _NUMBERS or word in {"BOOL", "BYTES", _BF16}
 
 
 def number_type(datatype: str) -> np.dtype[Any] | None:
@@ -90,6 +92,7 @@ def from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
     if datatype == "BOOL":
         _require(array.dtype.kind == "b" or not array.size)
         return array.astype(np.bool_).reshape(shape)
+    _require(datatype != _BF16)
     dtype = _NUMBERS[datatype]
     if dtype.kind == "u" and array.dtype.kind == "f":
         array = _unsigned(data)
@@ -114,6 +117,9 @@ def from_binary(data: memoryview, datatype: str, shape: tuple[int, ...]) -> Arra
         flags = np.frombuffer(data, dtype=np.uint8)
         _require(not flags.size or int(flags.max()) <= 1)
         return flags.astype(np.bool_).reshape(shape)
+    if datatype == _BF16:
+        halves = np.frombuffer(data, dtype="<u2").astype(np.uint32)
+        return (halves << 16).view(np.float32).reshape(shape)
     array = np.frombuffer(data, dtype=_NUMBERS[datatype])
     # A copy in this machine's own order, which does not keep the whole answer alive.
     return array.astype(array.dtype.newbyteorder("=")).reshape(shape)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from tritonclient.utils import serialize_bf16_tensor
 
 from model.tensor_data import datatype_of, from_binary, from_json, to_binary, to_json
 
@@ -136,3 +137,19 @@ def test_missing_values_without_binary_form_are_null_in_json(
     """Only a missing number has a byte form, NaN."""
     assert to_binary(array, datatype) is None
     assert to_json(array, datatype)[1] is None
+
+
+def test_bf16_is_the_upper_half_of_fp32() -> None:
+    """As tritonclient packs it; it has no form in JSON."""
+    values = np.array([[1.0, -2.5], [3.0e38, 0.0]], dtype=np.float32)
+    packed = serialize_bf16_tensor(values).item()
+    back = from_binary(memoryview(packed), "BF16", (2, 2))
+
+    assert back.dtype == np.float32
+    assert np.allclose(back, values, rtol=2**-7)
+    for refuse in (
+        lambda: from_json([1.0], "BF16", (1,)),
+        lambda: from_binary(memoryview(b"\0\0\0"), "BF16", (1,)),
+    ):
+        with pytest.raises(_REFUSED):
+            refuse()

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from compatibility import Matrix
 from stack_process import Stack, running
+
+pytest_plugins = ["example_models"]
 
 _PLANS = """
 [trial]
@@ -33,6 +36,17 @@ rows_per_hour = 50
 max_rows_per_call = 50
 max_concurrent_calls = 64
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What compares the matrix comes after all that fill it."""
+    items.sort(key=lambda item: item.path.name == "test_compatibility.py")
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Matrix:
+    """Where tests say which client made which call."""
+    return Matrix()
 
 
 @pytest.fixture(scope="session", autouse=True)

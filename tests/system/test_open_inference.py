@@ -1,6 +1,5 @@
 """Clients that others wrote for the Open Inference Protocol, against the running stack."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,13 +7,26 @@ import gevent.ssl
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from compatibility import Matrix, installed
 from open_inference.openapi.client import OpenInferenceClient
 from open_inference.openapi.types import InferenceRequest, RequestInput
-from stack_process import ROOT, Stack, bearer
+from stack_process import Stack, bearer
+from triton_calls import (
+    DENSE,
+    MIXED,
+    PROTOCOL,
+    ROWS,
+    SYNC,
+    VARIANTS,
+    Variant,
+    column_inputs,
+    matrix_input,
+    require_answer,
+    travelling,
+)
 from tritonclient.utils import InferenceServerException
 
-MODEL = "breast-cancer"
-ROWS = np.array(json.loads((ROOT / "examples/breast_cancer/request.json").read_text())["data"])
+OPENAPI = installed("open-inference-openapi")
 
 
 @pytest.fixture(scope="module")
@@ -28,69 +40,105 @@ def client(stack: Stack) -> Iterator[triton.InferenceServerClient]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def expected(stack: Stack, token: str) -> dict[str, Any]:
-    """What our own path answers."""
-    with stack.client() as own:
-        path = f"/v1/models/{MODEL}/predict"
-        answer: dict[str, Any] = own.post(path, json=ROWS.tolist(), headers=bearer(token)).json()
-    return answer
-
-
-def test_triton_finds_server_and_model(client: triton.InferenceServerClient, token: str) -> None:
+def test_triton_finds_server_and_model(
+    client: triton.InferenceServerClient, token: str, matrix: Matrix
+) -> None:
     """Health needs no token; metadata says what to send and what comes back."""
     headers = bearer(token)
-    metadata = client.get_model_metadata(MODEL, headers=headers)
+    metadata = client.get_model_metadata(DENSE, headers=headers)
 
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.is_model_ready(MODEL, headers=headers)
-    assert client.is_model_ready(MODEL, "1", headers=headers)
+    assert client.is_model_ready(DENSE, headers=headers)
+    assert client.is_model_ready(DENSE, "1", headers=headers)
     assert not client.is_model_ready("nobody", headers=headers)
     assert "binary_tensor_data" in client.get_server_metadata(headers=headers)["extensions"]
     assert metadata["inputs"] == [{"name": "features", "datatype": "FP64", "shape": [-1, 30]}]
     assert [output["name"] for output in metadata["outputs"]] == ["predictions", "probabilities"]
-    assert {"name": MODEL, "version": "1", "state": "READY", "reason": ""} in (
+    assert {"name": DENSE, "version": "1", "state": "READY", "reason": ""} in (
         client.get_model_repository_index(headers=headers)
     )
+    for call in ("server metadata", "live", "ready", "model ready", "model metadata", "index"):
+        matrix.works(SYNC, PROTOCOL, call)
 
 
-@pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
-@pytest.mark.parametrize("binary_in", [True, False])
-@pytest.mark.parametrize("binary_out", [True, False])
-@pytest.mark.parametrize("datatype", ["FP64", "FP32"])
-def test_triton_predicts(  # noqa: PLR0917  # Every way to send and to receive.
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_triton_predicts_from_numbers(
     client: triton.InferenceServerClient,
     token: str,
-    expected: dict[str, Any],
-    compression: str | None,
-    binary_in: bool,
-    binary_out: bool,
-    datatype: str,
+    dense_answer: dict[str, Any],
+    variant: Variant,
+    matrix: Matrix,
 ) -> None:
     """JSON or binary, compressed or not, both ways: the answers are those of our own path."""
-    tensor = triton.InferInput("features", list(ROWS.shape), datatype)
-    values = ROWS.astype(np.float64 if datatype == "FP64" else np.float32)
-    tensor.set_data_from_numpy(values, binary_data=binary_in)
-    names = ("predictions", "probabilities")
-    wanted = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in names]
-    result = client.infer(
-        MODEL,
-        [tensor],
-        outputs=wanted,
-        request_id="call-7",
-        headers=bearer(token),
-        request_compression_algorithm=compression,
-        response_compression_algorithm=compression,
-    )
+    result = client.infer(DENSE, matrix_input(variant), **travelling(variant, bearer(token)))
 
-    assert result.get_response()["id"] == "call-7"
-    assert result.get_response()["model_version"] == "1"
-    assert result.as_numpy("predictions").tolist() == expected["predictions"]
-    tolerance = 1e-12 if datatype == "FP64" else 1e-6
-    assert np.allclose(
-        result.as_numpy("probabilities"), expected["probabilities"], rtol=0, atol=tolerance
+    require_answer(result, dense_answer)
+    matrix.works(SYNC, PROTOCOL, "infer, numbers in one tensor", str(variant))
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_triton_predicts_from_mixed_types(
+    client: triton.InferenceServerClient,
+    token: str,
+    mixed_answer: dict[str, Any],
+    variant: Variant,
+    matrix: Matrix,
+) -> None:
+    """Text, numbers and truth values, a tensor for each; the predictions are text."""
+    result = client.infer(MIXED, column_inputs(variant), **travelling(variant, bearer(token)))
+
+    require_answer(result, mixed_answer)
+    matrix.works(SYNC, PROTOCOL, "infer, mixed types with BYTES", str(variant))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "binary"),
+    [("FP32", True), ("FP32", False), ("FP16", True), ("BF16", True)],
+)
+def test_triton_predicts_from_other_datatypes(  # noqa: PLR0917  # Fixtures.
+    client: triton.InferenceServerClient,
+    token: str,
+    dense_answer: dict[str, Any],
+    datatype: str,
+    binary: bool,
+    matrix: Matrix,
+) -> None:
+    """Numbers of less precision than the model's; two of them have a binary form only."""
+    variant = Variant(binary, True, None)
+    inputs = matrix_input(variant, datatype)
+    result = client.infer(DENSE, inputs, **travelling(variant, bearer(token)))
+
+    require_answer(result, dense_answer, atol=1e-6 if datatype == "FP32" else 1e-2)
+    matrix.works(SYNC, PROTOCOL, f"infer, {datatype}", str(variant))
+
+
+def test_triton_gets_the_outputs_it_names(
+    client: triton.InferenceServerClient, token: str, matrix: Matrix
+) -> None:
+    """One of two; all, in binary, where none is named; an unknown one is refused."""
+    inputs = matrix_input(Variant(True, True, None))
+    one = client.infer(
+        DENSE,
+        inputs,
+        outputs=[triton.InferRequestedOutput("probabilities")],
+        parameters={"note": "ours"},
+        headers=bearer(token),
     )
+    every = client.infer(DENSE, inputs, headers=bearer(token))
+    with pytest.raises(InferenceServerException) as refused:
+        client.infer(
+            DENSE,
+            inputs,
+            outputs=[triton.InferRequestedOutput("nothing")],
+            headers=bearer(token),
+        )
+
+    assert one.as_numpy("predictions") is None
+    assert one.as_numpy("probabilities").shape == (1, 2)
+    assert every.as_numpy("predictions").shape == (1,)
+    assert refused.value.status() == "400"
+    matrix.works(SYNC, PROTOCOL, "infer, outputs by name")
 
 
 def test_triton_understands_our_refusals(client: triton.InferenceServerClient) -> None:
@@ -98,7 +146,7 @@ def test_triton_understands_our_refusals(client: triton.InferenceServerClient) -
     tensor = triton.InferInput("features", [1, 2], "FP64")
     tensor.set_data_from_numpy(np.zeros((1, 2)))
     with pytest.raises(InferenceServerException) as refused:
-        client.infer(MODEL, [tensor])
+        client.infer(DENSE, [tensor])
 
     assert "access token" in refused.value.message()
 
@@ -108,36 +156,40 @@ def test_triton_is_told_of_a_wrong_shape(client: triton.InferenceServerClient, t
     tensor = triton.InferInput("features", [1, 2], "FP64")
     tensor.set_data_from_numpy(np.zeros((1, 2)))
     with pytest.raises(InferenceServerException) as refused:
-        client.infer(MODEL, [tensor], headers=bearer(token))
+        client.infer(DENSE, [tensor], headers=bearer(token))
 
     assert refused.value.status() == "422"
 
 
 def test_the_published_description_is_spoken(
-    stack: Stack, token: str, expected: dict[str, Any]
+    stack: Stack, token: str, dense_answer: dict[str, Any], matrix: Matrix
 ) -> None:
     """A client generated from the protocol's OpenAPI document."""
     with stack.client(headers=bearer(token)) as http:
         client = OpenInferenceClient(base_url=stack.base_url, httpx_client=http)
         values = ROWS.ravel().tolist()
         tensor = RequestInput(name="features", shape=list(ROWS.shape), datatype="FP64", data=values)
-        answer = client.model_infer(MODEL, request=InferenceRequest(inputs=[tensor]))
+        answer = client.model_infer(DENSE, request=InferenceRequest(inputs=[tensor]))
 
         # These raise for any status but 200, and read no body.
         client.check_server_liveness()
         client.check_server_readiness()
-        client.check_model_readiness(MODEL)
-        metadata = client.read_model_metadata(MODEL)
+        client.check_model_readiness(DENSE)
+        metadata = client.read_model_metadata(DENSE)
 
-    assert metadata.name == MODEL
-    assert answer.outputs[0].data.__root__ == expected["predictions"]
+    assert metadata.name == DENSE
+    assert answer.outputs[0].data.__root__ == dense_answer["predictions"]
+    for call in ("live", "ready", "model ready", "model metadata"):
+        matrix.works(OPENAPI, PROTOCOL, call)
+    plain = str(Variant(binary_in=False, binary_out=False, compression=None))
+    matrix.works(OPENAPI, PROTOCOL, "infer, numbers in one tensor", plain)
 
 
 def test_nginx_speaks_it_too(stack: Stack, token: str) -> None:
     """What nginx refuses on these paths has the key that clients look for."""
     with stack.client() as http:
         too_large = http.post(
-            f"/v2/models/{MODEL}/infer", content=bytes(17 << 20), headers=bearer(token)
+            f"/v2/models/{DENSE}/infer", content=bytes(17 << 20), headers=bearer(token)
         )
 
     assert too_large.status_code == 413

@@ -21,6 +21,7 @@ from gateway.control.status_database import create_status_database
 
 EXAMPLE_NAME = "breast-cancer"
 DEMO_PARTNER = "demo"
+CREDENTIALS_FILE = "demo-credentials.json"
 DEMO_SCOPES = ("model:*:predict", "model:*:read")
 
 
@@ -42,6 +43,21 @@ def prepare(settings: Settings, *, demo: bool) -> None:
         _add_demo_partner(admin)
     # What serves is forked from this process, and no connection of SQLite's may cross a fork.
     admin.close()
+
+
+def first_caller(settings: Settings) -> str:
+    """The partner to try things as: `demo`, which is made where there is no partner yet.
+
+    Where real partners are, no further one gets in by the way: the first of them that may call.
+    """
+    admin = Administration(settings)
+    partners = admin.store.partners()
+    others = [partner for partner in partners if partner.enabled] or partners
+    known = not others or any(partner.name == DEMO_PARTNER for partner in partners)
+    if known:
+        _add_demo_partner(admin)
+    admin.close()
+    return DEMO_PARTNER if known else others[0].name
 
 
 def _make_keys(admin: Administration) -> None:
@@ -73,7 +89,7 @@ def _run_module(module: str, settings: Settings) -> None:
 
 
 def _add_demo_partner(admin: Administration) -> None:
-    path = admin.settings.data_dir / "demo-credentials.json"
+    path = admin.settings.data_dir / CREDENTIALS_FILE
     if not any(partner.name == DEMO_PARTNER for partner in admin.store.partners()):
         created = create_partner(admin, DEMO_PARTNER, "trial", DEMO_SCOPES)
         _write_credentials(path, created["client_id"], created["client_secret"], admin.settings)

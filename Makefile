@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MLSERVER := .venv-mlserver
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test compatibility check bench lock clean
+.PHONY: help setup extras run stack test compatibility check bench bench-peers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -68,8 +68,21 @@ check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.runtime  ## Measure the whole stack beside an empty Flask view (needs wrk)
-	@$(BIN)/python -m bench.beside_empty_view
+# The servers that the benchmark compares with, each in an environment of its own.
+PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart
+PEER_STAMPS := $(PEERS:%=.venv-bench/%/.installed)
+.venv-bench/%/.installed: bench/requirements/%.txt
+	@echo "Installing $* to measure beside …"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB)
+	@for stamp in $(PEER_STAMPS); do $(MAKE) --no-print-directory $$stamp || echo "$$stamp: not installed; the benchmark will say so."; done
+
+QUICK ?=
+bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: under 3 minutes)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)
@@ -77,6 +90,7 @@ lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(PIN) --group build --all-extras -c requirements/runtime.txt -o requirements/extras.txt
 	$(PIN) --group build --group dev --all-extras -c requirements/extras.txt -o requirements/dev.txt
 	$(subst pyproject.toml,--group mlserver,$(PIN)) -o requirements/mlserver.txt
+	for peer in $(PEERS); do $(subst pyproject.toml,bench/requirements/$$peer.in,$(PIN)) -o bench/requirements/$$peer.txt; done
 
 clean:  ## Remove the virtual environments and all runtime data
-	rm -rf $(VENV) $(MLSERVER) var
+	rm -rf $(VENV) $(MLSERVER) .venv-bench var

@@ -1,0 +1,117 @@
+"""The gateway as `make stack` runs it: TLS, tokens, limits in Redis, validation, logs to a file."""
+
+import contextlib
+import io
+import json
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.peers import Payload, Rows
+from bench.processes import ONE_THREAD, Server, free_port, running
+
+ROOT = Path(__file__).parents[1]
+_GATEWAY = [sys.executable, "-m", "gateway.cli"]
+
+
+class Gateway:
+    """A running stack with the benchmark's models, and a partner whose plan refuses nothing."""
+
+    def __init__(self, server: Server, url: str, data_dir: Path, token: str) -> None:
+        self.server = server
+        self.url = url
+        self.data_dir = data_dir
+        self.token = token
+
+    def headers(self, **further: str) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): text for name, text in further.items()},
+        }
+
+    def rows(self, model: str, rows: Rows) -> Payload:
+        """Our own JSON."""
+        body = json.dumps({"data": rows}, separators=(",", ":")).encode()
+        return Payload(body, self.headers(), f"/v1/models/{model}/predict")
+
+    def binary_forms(self, model: str, rows: Rows) -> dict[str, Payload]:
+        """The same rows in each binary form."""
+        matrix = np.asarray(rows, dtype="<f8")
+        file = io.BytesIO()
+        np.save(file, matrix)
+        path = f"/v1/models/{model}/predict"
+        npy = Payload(file.getvalue(), self.headers(Content_Type="application/x-npy"), path)
+        return {"tensor": self.tensor(model, rows), "npy": npy}
+
+    def tensor(self, model: str, rows: Rows) -> Payload:
+        """One binary tensor of the Open Inference Protocol."""
+        matrix = np.asarray(rows, dtype="<f8")
+        tensor = {
+            "name": "rows",
+            "shape": list(matrix.shape),
+            "datatype": "FP64",
+            "parameters": {"binary_data_size": matrix.nbytes},
+        }
+        outputs = [{"name": "probabilities", "parameters": {"binary_data": True}}]
+        head = json.dumps({"inputs": [tensor], "outputs": outputs}).encode()
+        headers = self.headers(Content_Type="application/octet-stream")
+        headers["Inference-Header-Content-Length"] = str(len(head))
+        return Payload(head + matrix.tobytes(), headers, f"/v2/models/{model}/infer")
+
+    def ask(self, payload: Payload) -> Any:
+        """One call; its answer as JSON."""
+        trusting = ssl._create_unverified_context()  # noqa: S323  # Its own certificate, loopback.
+        request = urllib.request.Request(
+            self.url + payload.path, payload.body, dict(payload.headers)
+        )
+        with urllib.request.urlopen(request, timeout=30, context=trusting) as answer:
+            return json.load(answer)
+
+    def administer(self, *arguments: str) -> str:
+        return _administer(self.data_dir, *arguments)
+
+
+@contextlib.contextmanager
+def gateway(
+    folder: Path, models: Mapping[str, Path], workers: int = 2, plan: str = "unlimited"
+) -> Iterator[Gateway]:
+    """The stack with these models in service. Raises: NotReady."""
+    folder.mkdir(parents=True)
+    # Its parts run under users of their own, who have to pass through.
+    for parent in (folder, folder.parent):
+        parent.chmod(0o755)
+    data_dir = folder / "var"
+    with _stack(folder, workers):
+        for name, path in models.items():
+            _administer(data_dir, "model", "add", str(path), "--name", name, "--promote")
+        _administer(data_dir, "partner", "set", "demo", "--plan", plan)
+    # Started anew, as on any later day: its models are loaded before the fork, and shared.
+    with _stack(folder, workers) as (server, url):
+        token = _administer(data_dir, "token", "issue", "demo").strip()
+        yield Gateway(server, url, data_dir, token)
+
+
+@contextlib.contextmanager
+def _stack(folder: Path, workers: int) -> Iterator[tuple[Server, str]]:
+    port = free_port()
+    command = [*_GATEWAY, "--data-dir", str(folder / "var"), "stack", "--port", str(port)]
+    environment = {"PYTHONPATH": str(ROOT), **ONE_THREAD}
+    with running([*command, "--workers", str(workers)], folder, environment) as server:
+        url = f"https://localhost:{port}"
+        server.wait(f"{url}/readyz")
+        yield server, url
+
+
+def _administer(data_dir: Path, *arguments: str) -> str:
+    command = [*_GATEWAY, "--data-dir", str(data_dir), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"gateway {' '.join(arguments)}: {done.stderr}")
+    return done.stdout

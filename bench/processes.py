@@ -1,0 +1,136 @@
+"""Servers as child processes: started, waited for, weighed, and stopped with all they started."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Servers stand beside each other while they are measured in turn: the ports after the first are
+# those that some of them open as well.
+_PORTS = iter(range(21_000, 32_000, 5))
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class NotReady(Exception):
+    """A server did not answer in time, or ended."""
+
+
+@dataclass
+class Server:
+    """A running server and all processes that it started.
+
+    Args:
+        log: where its output goes.
+        ready_s: seconds from start to the first good answer.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    started_at: float = field(default_factory=time.monotonic)
+    ready_s: float = 0.0
+
+    def wait(self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None,
+             within_s: float = 90.0) -> bytes:  # fmt: skip
+        """Ask until it answers 200; that answer. Raises: NotReady."""
+        trusting = ssl._create_unverified_context()  # noqa: S323  # Its own certificate, loopback.
+        reason = "no answer"
+        while time.monotonic() < self.started_at + within_s:
+            if self.process.poll() is not None:
+                raise NotReady(f"it ended with {self.process.returncode}; see {self.log}")
+            try:
+                request = urllib.request.Request(url, body, dict(headers or {}))
+                with urllib.request.urlopen(request, timeout=20, context=trusting) as answer:
+                    content: bytes = answer.read()
+                self.ready_s = time.monotonic() - self.started_at
+                return content
+            except urllib.error.HTTPError as exc:
+                reason = f"{exc.code} {exc.read()[:200]!r}"
+            except (OSError, json.JSONDecodeError) as exc:
+                reason = str(exc)
+            time.sleep(0.05)
+        raise NotReady(f"not ready in {within_s:.0f} s: {reason}; see {self.log}")
+
+    def pss_mb(self) -> float:
+        """Proportional set size of the whole process tree, in MB (1e6 bytes)."""
+        kilobytes = 0
+        for pid in _tree(self.process.pid):
+            with contextlib.suppress(OSError):
+                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                    if line.startswith("Pss:"):
+                        kilobytes += int(line.split()[1])
+        return kilobytes * 1024 / 1e6
+
+    def open_files(self) -> int:
+        """File descriptors of the whole process tree."""
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in _tree(self.process.pid))
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a command until the block ends; its output goes to `folder`/log."""
+    log = folder / "log"
+    variables = {**os.environ, **ONE_THREAD, **(environment or {})}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=output, stderr=output, start_new_session=True
+        )
+    server = Server(process, log)
+    try:
+        yield server
+    finally:
+        _stop(server)
+
+
+def _stop(server: Server) -> None:
+    tree = _tree(server.process.pid)
+    server.process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.process.wait(timeout=20)
+    # Some leave children behind when they are asked to end.
+    for pid in tree:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.process.wait(timeout=20)
+
+
+def _tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children.get(pid, [])
+    return found
+
+
+def free_port() -> int:
+    """A port that is free, with the four above it."""
+    for port in _PORTS:
+        if all(_is_free(port + more) for more in range(5)):
+            return port
+    raise NotReady("no free port is left")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False

@@ -144,6 +144,11 @@ class ModelSettings(_Section):
     signing_public_key: str = ""
 
 
+class DocsSettings(_Section):
+    openapi: bool = True
+    page: bool = True
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -161,6 +166,7 @@ class Settings(BaseSettings):
     control: ControlSettings = ControlSettings()
     limits: LimitSettings = LimitSettings()
     models: ModelSettings = ModelSettings()
+    docs: DocsSettings = DocsSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -20,6 +20,9 @@ from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
+from gateway.openapi.document import DocumentMaker
+from gateway.openapi.documents import Documents
+from gateway.openapi.routes import routes_of
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
@@ -28,6 +31,7 @@ from gateway.resources.feedback import Feedback
 from gateway.resources.health import Live, Ready
 from gateway.resources.limits import Limits
 from gateway.resources.models import ModelContract, Models
+from gateway.resources.openapi import OpenApi
 from gateway.resources.predict import Predict
 from gateway.security_headers import add_security_headers
 from gateway.shadow import Shadowing
@@ -46,6 +50,7 @@ NEEDS = {
     "ready": PUBLIC,
     "limits": ANY_TOKEN,
     "models": ANY_TOKEN,
+    "openapi": ANY_TOKEN,
     "model_contract": "read",
     "predict": "predict",
     "feedback": "predict",
@@ -57,11 +62,12 @@ _DIALECT_ENDPOINTS = {
 }
 NEEDS |= {name: endpoint.needs for name, endpoint in _DIALECT_ENDPOINTS.items()}
 # What partners read of each endpoint: operations, or functions of a model's contract.
-OPERATIONS: dict[str, Describe | None] = {
+OPERATIONS: dict[str, Describe] = {
     "live": service_operations.LIVE,
     "ready": service_operations.READY,
     "limits": service_operations.LIMITS_LEFT,
     "models": native_operations.MODELS_LIST,
+    "openapi": service_operations.OPENAPI,
     "model_contract": native_operations.contract_of,
     "predict": native_operations.predict,
     "feedback": native_operations.feedback,
@@ -181,7 +187,18 @@ def _add_routes(
         endpoint="feedback",
         resource_class_args=(inference, parser, caps),
     )
+    if settings.docs.openapi:
+        _add_document(api, app, settings, inference)
     add_dialects(api, partial(RequestCall, inference, exchange, ready))
+
+
+def _add_document(api: JsonApi, app: Flask, settings: Settings, inference: Inference) -> None:
+    maker = DocumentMaker(
+        partial(routes_of, app, NEEDS, ROW_ENDPOINTS, OPERATIONS),
+        settings.server.base_url,
+    )
+    documents = Documents(inference, maker, settings.models.default)
+    api.add_resource(OpenApi, "/openapi.json", endpoint="openapi", resource_class_args=(documents,))
 
 
 def _body_caps(server: ServerSettings) -> BodyCaps:

@@ -80,6 +80,13 @@ class Inference:
         except ModelNotReady:
             return None
 
+    def answering(self, model_name: str, partner: str) -> ServedModel | None:
+        """Who answers this partner where it names no version; None where nothing does."""
+        try:
+            return self._models.get(model_name, sticky=partner)
+        except ModelNotReady:
+            return None
+
     def predict(self, model: ServedModel, batch: Batch) -> Prediction:
         """Check, charge, predict.
 

@@ -17,6 +17,7 @@ from gateway.auth.client_auth import ClientAuthenticator
 from gateway.auth.form import MAX_FORM_BYTES
 from gateway.auth.keys import SigningKeys
 from gateway.auth.oauth_errors import TemporarilyUnavailable
+from gateway.auth.paths import ISSUANCE_PATH, JWKS_PATH, METADATA_PATH, REVOCATION_PATH
 from gateway.auth.revocation import REVOCATION, Revocation
 from gateway.auth.token_limits import TokenLimits
 from gateway.auth.verifier import Verifier
@@ -27,10 +28,6 @@ from gateway.errors import ControlStoreUnavailable, JsonApi, problem_from, probl
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.health import Live, Ready
 from gateway.resources.oauth import (
-    ISSUANCE_PATH,
-    JWKS_PATH,
-    METADATA_PATH,
-    REVOCATION_PATH,
     Jwks,
     Metadata,
     Revoke,

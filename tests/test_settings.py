@@ -99,6 +99,8 @@ def test_the_environment_overrides_every_setting(
         "models.require_signature": True,
         "models.signing_public_key": "/etc/gateway/signer.pem",
         "models.retired_for_s": 0.0,
+        "docs.openapi": False,
+        "docs.page": False,
         "log.level": "debug",
     }
     for name, value in given.items():

@@ -133,7 +133,7 @@ class Endpoint:
     needs: str
     answer: Callable[[Call], Reply]
     takes_rows: bool = False
-    operation: Describe | None = None
+    operation: Describe = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +151,4 @@ class Dialect:
     paths: re.Pattern[str]
     endpoints: tuple[Endpoint, ...]
     problem: Callable[[Problem, str], tuple[bytes, str]]
-    error: Body | None = None
+    error: Body

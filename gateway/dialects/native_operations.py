@@ -1,10 +1,13 @@
 """What partners read of the gateway's own endpoints that concern a model."""
 
+import csv
+import io
 from typing import Any
 
 from gateway.dialects import native, schemas
 from gateway.dialects.operation import Answer, Body, Operation, Schema, Shared, Tag
-from gateway.errors import DuplicateKey, InvalidInput, NotAcceptable
+from gateway.errors import InvalidBody, InvalidInput, NotAcceptable
+from gateway.wire.formats import FORMATS
 from gateway.wire.media_type import JSON
 from model import Contract
 
@@ -13,6 +16,7 @@ MODELS = Tag("Models", "Which models there are, and what each takes and gives.")
 
 _DATATYPE: Schema = {"enum": ["FP64", "INT64", "BOOL", "BYTES"], "type": "string"}
 _TEXT: Schema = {"type": "string"}
+_ANY_VALUE: Schema = {"type": ["number", "string", "boolean"]}
 _NUMBER: Schema = {"type": "number"}
 
 
@@ -21,11 +25,45 @@ def predict(contract: Contract) -> Operation:
     return Operation(
         PREDICTIONS,
         f"Predict with {contract.model_name}",
-        {200: Answer("One entry for each row, in their order.", (_prediction(contract),))},
+        {200: Answer("One entry for each row, in their order.", _answers(contract))},
         description=contract.description,
-        request=(Body(JSON, _rows_body(contract), _examples(contract)),),
-        problems=(InvalidInput, DuplicateKey, NotAcceptable),
+        request=_requests(contract),
+        problems=(InvalidBody, NotAcceptable),
     )
+
+
+def _requests(contract: Contract) -> tuple[Body, ...]:
+    """JSON, and every other format of rows: text has its example, bytes speak for themselves."""
+    json = Body(JSON, _rows_body(contract), _examples(contract))
+    return tuple(
+        json if known.name == "json" else _of_format(known.media_types[0], _csv(contract))
+        for known in FORMATS.of_bodies
+    )
+
+
+def _answers(contract: Contract) -> tuple[Body, ...]:
+    return tuple(
+        _prediction(contract) if known.name == "json" else _of_format(known.media_types[0])
+        for known in FORMATS.of_answers
+    )
+
+
+def _of_format(media_type: str, csv_example: str = "") -> Body:
+    if not media_type.startswith("text/"):
+        return Body(media_type)
+    return Body(media_type, {"type": "string"}, {"rows": csv_example} if csv_example else {})
+
+
+def _csv(contract: Contract) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [contract.feature_names, *(map(_csv_cell, row) for row in contract.example)]
+    )
+    return text.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _rows_body(contract: Contract) -> Schema:
@@ -57,11 +95,17 @@ def _prediction(contract: Contract) -> Body:
     required = list(answer)
     if contract.classes is not None:
         labels = list(contract.classes)
-        answer["classes"] = {"type": "array", "const": labels, "description": "The labels."}
+        answer["classes"] = _labels(labels)
         required.append("classes")
     answer["tags"] = {"type": "object", "description": "What the model adds of its own."}
     schema = schemas.members(answer, required)
     return Body(JSON, Shared(schemas.of_model(contract, "Prediction"), schema))
+
+
+def _labels(labels: list[Any]) -> Schema:
+    size = len(labels)
+    items = {"enum": labels}
+    return {"type": "array", "items": items, "minItems": size, "maxItems": size}
 
 
 def feedback(contract: Contract) -> Operation:
@@ -75,18 +119,18 @@ def feedback(contract: Contract) -> Operation:
         f"Say how good answers of {contract.model_name} were",
         {202: Answer("It was taken down.", (Body(JSON, accepted),))},
         request=(Body(JSON, _feedback_body(contract), {"reward": {"data": rows, "reward": 1}}),),
-        problems=(InvalidInput, DuplicateKey, NotAcceptable),
+        problems=(InvalidInput, NotAcceptable),
     )
 
 
 def _feedback_body(contract: Contract) -> Schema:
-    scalar: Schema = {"type": ["number", "string", "boolean"]}
     said: dict[str, Schema] = {
         "reward": {"type": "number", "description": "The higher the better."},
         "truth": {
             "type": "array",
             "description": "What was right: an entry for each row, all of one kind.",
-            "items": {"oneOf": [scalar, {"type": "array", "items": scalar}]},
+            "minItems": 1,
+            "items": {"oneOf": [_ANY_VALUE, {"type": "array", "items": _ANY_VALUE}]},
         },
     }
     shapes = {
@@ -123,7 +167,11 @@ _FEATURE = Shared(
             "nullable": {"type": "boolean"},
             "minimum": _NUMBER,
             "maximum": _NUMBER,
-            "categories": {"type": "array", "description": "The only values that are taken."},
+            "categories": {
+                "type": "array",
+                "items": _ANY_VALUE,
+                "description": "The only values that are taken.",
+            },
             "unit": _TEXT,
             "description": _TEXT,
         },
@@ -141,7 +189,7 @@ _OUTPUT = Shared(
                 "items": {"type": "integer"},
                 "description": "-1 is the number of rows.",
             },
-            "classes": {"type": "array"},
+            "classes": {"type": "array", "items": _ANY_VALUE},
             "names": {"type": "array", "items": _TEXT},
             "unit": _TEXT,
             "description": _TEXT,

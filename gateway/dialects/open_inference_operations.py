@@ -7,7 +7,6 @@ from gateway.dialects.operation import (
     Answer,
     Body,
     Operation,
-    Parameter,
     Schema,
     Shared,
     Tag,
@@ -22,18 +21,17 @@ TAG = Tag(
 OCTETS = "application/octet-stream"
 
 _TEXT: Schema = {"type": "string"}
+# Nested as the shape says, or flat.
+_DATA: Schema = {
+    "type": "array",
+    "items": {"type": ["number", "string", "boolean", "array"], "items": {}},
+}
 _FLAG: Schema = {"type": "boolean"}
 _PARAMETERS: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
 _SHAPE: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0}}
-_HEADER_LENGTH = Parameter(
-    "Inference-Header-Content-Length",
-    "header",
-    "Length in bytes of the JSON part of a body with binary tensors; 0 for a raw tensor.",
-    {"type": "string", "pattern": "^[0-9]+$"},
-)
 
 ERROR = Body(
     JSON,
@@ -121,9 +119,11 @@ def infer(contract: Contract) -> Operation:
         TAG,
         f"Infer with {contract.model_name}",
         {200: Answer(binary, (Body(JSON, _response(contract)), Body(OCTETS)))},
-        description=f"{contract.description} The Content-Type is not looked at.".strip(),
+        description=(
+            f"{contract.description} The Content-Type is not looked at. Before binary tensors,"
+            " Inference-Header-Content-Length says how long the JSON is; 0 is one raw tensor."
+        ).strip(),
         request=(request, Body(OCTETS)),
-        parameters=(_HEADER_LENGTH,),
     )
 
 
@@ -135,7 +135,7 @@ def _request(contract: Contract) -> Schema:
             "shape": _SHAPE,
             "datatype": _TEXT,
             "parameters": _PARAMETERS,
-            "data": {"type": "array"},
+            "data": _DATA,
         },
         "required": ["name", "shape", "datatype"],
     }
@@ -187,7 +187,7 @@ def _response(contract: Contract) -> Schema:
             "shape": _SHAPE,
             "datatype": _TEXT,
             "parameters": _PARAMETERS,
-            "data": {"type": "array"},
+            "data": _DATA,
         },
         "required": ["name", "shape", "datatype"],
     }

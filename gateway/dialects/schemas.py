@@ -51,7 +51,7 @@ def row(contract: Contract) -> Schema:
     schema = {
         "type": "array",
         "prefixItems": cells,
-        "items": False,
+        "items": {},
         "minItems": size,
         "maxItems": size,
     }

@@ -20,6 +20,20 @@ READY = Operation(
     problems=(NotReady,),
 )
 
+DOCUMENT = Tag("Documentation", "This document, and a page to try things on.")
+OPENAPI = Operation(
+    DOCUMENT,
+    "Read this document",
+    {
+        200: Answer(
+            "OpenAPI 3.1: the models that the token may use, and every call.",
+            (Body("application/openapi+json", {"type": "object", "required": ["openapi"]}),),
+            {"ETag": "Send it as If-None-Match.", "Cache-Control": "Kept by its reader only."},
+        ),
+        304: Answer("It has not changed."),
+    },
+)
+
 _COUNT = {"type": "integer", "minimum": 0}
 _LIMIT = schemas.members(
     {

@@ -9,13 +9,10 @@ from flask_restful import Resource
 from gateway.auth.authorization_server import GRANT_TYPE, TokenService
 from gateway.auth.client_auth import METHODS
 from gateway.auth.keys import jwks
+from gateway.auth.paths import ISSUANCE_PATH, JWKS_PATH, REVOCATION_PATH
 from gateway.control.snapshot import Snapshot
 from gateway.wire.media_type import JSON
 
-ISSUANCE_PATH = "/oauth/token"
-REVOCATION_PATH = "/oauth/revoke"
-JWKS_PATH = "/.well-known/jwks.json"
-METADATA_PATH = "/.well-known/oauth-authorization-server"
 # How long others may keep the published keys: a new one should be staged for as long.
 PUBLISHED_MAX_AGE_S = 300
 

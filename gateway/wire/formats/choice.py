@@ -19,6 +19,8 @@ class Formats:
         self._readers = {kind: one for one in formats if one.read for kind in one.media_types}
         self._writers = [one for one in formats if one.write]
         self._by_name = {one.name: one for one in formats}
+        self.of_bodies = tuple(one for one in formats if one.read)
+        self.of_answers = tuple(self._writers)
         self.accept_post = ", ".join(one.media_types[0] for one in formats if one.read)
         # Clients send the same few values, and parsing one takes 20 µs.
         self.for_answer = lru_cache(maxsize=256)(self._for_answer)

@@ -1,0 +1,6 @@
+"""Where the token service answers. Apart from its resources, so that both apps can say it."""
+
+ISSUANCE_PATH = "/oauth/token"
+REVOCATION_PATH = "/oauth/revoke"
+JWKS_PATH = "/.well-known/jwks.json"
+METADATA_PATH = "/.well-known/oauth-authorization-server"

@@ -1,7 +1,7 @@
 """Gunicorn's master, which replaces workers that hold in memory of their own what they could share.
 
 Gunicorn itself ends the oldest worker while there is one too many, after the request in hand; so
-one is started first, and there is never a moment without a worker.
+one is started first, Gunicorn is asked once that serves, and never is there a moment without one.
 """
 
 import gc
@@ -28,7 +28,8 @@ class GatewayArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
         service.tend()
         if len(self.WORKERS) == self.num_workers and time.monotonic() >= self._replace_at:
             self._replace_one(service.generation)
-        super().manage_workers()
+        if not self._replacement_begins():
+            super().manage_workers()
 
     def spawn_worker(self) -> Any:
         """Fork a worker, and remember which models it shares with this process."""
@@ -38,6 +39,15 @@ class GatewayArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
         pid = super().spawn_worker()
         self.WORKERS[pid].generation = generation
         return pid
+
+    def _replacement_begins(self) -> bool:
+        """Whether there is one worker too many that does not serve yet."""
+        if len(self.WORKERS) <= self.num_workers:
+            return False
+        youngest = max(self.WORKERS.values(), key=lambda worker: worker.age)
+        # Its file has the time of day until the first sign of life, which is monotonic time.
+        beginning: bool = youngest.tmp.last_update() > time.monotonic()
+        return beginning
 
     def _replace_one(self, generation: int) -> None:
         outdated = [pid for pid, worker in self.WORKERS.items() if worker.generation < generation]

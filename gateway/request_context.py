@@ -23,7 +23,7 @@ _QUEUED_AT = re.compile(r"t=([0-9]{1,12}\.[0-9]{3})")
 # Any other is text of the caller's choice.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 # Probes, in any dialect, come every few seconds for ever: only their failures are worth a line.
-_QUIET_ENDPOINTS = frozenset({"live", "ready"})
+_QUIET_ENDPOINTS = frozenset({"live", "ready", "ping", "health"})
 
 
 class RequestContext:

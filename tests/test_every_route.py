@@ -86,7 +86,7 @@ def test_every_route_says_what_it_needs(shared_gateway: AppFixture) -> None:
 
     assert endpoints == set(NEEDS)
     public = {name for name, need in NEEDS.items() if need == PUBLIC}
-    assert {name.rpartition(".")[2] for name in public} == {"live", "ready"}
+    assert {name.rpartition(".")[2] for name in public} == {"live", "ready", "ping", "health"}
 
 
 def test_every_route_says_what_partners_read_of_it(shared_gateway: AppFixture) -> None:

@@ -121,6 +121,7 @@ def test_error_of_oauth_paths_has_the_shape_of_oauth(forsaken: EdgeServer) -> No
 _SHAPES = {
     "error": ("application/json", "error"),
     "both": ("application/problem+json", "error"),
+    "mlflow": ("application/json", "error_code"),
     "details": ("application/problem+json", None),
 }
 
@@ -141,6 +142,12 @@ _SHAPES = {
         ("/v1/models/wine/predict", "details"),
         ("/v1/models/wine/versions/1/predict", "details"),
         ("/v1/limits", "details"),
+        ("/invocations", "mlflow"),
+        ("/invocations?x", "mlflow"),
+        ("/ping", "mlflow"),
+        ("/health", "mlflow"),
+        ("/version", "mlflow"),
+        ("/pinger", "details"),
     ],
 )
 def test_error_on_the_path_of_a_protocol_has_its_shape(

@@ -3,13 +3,14 @@
 The gateway's own shapes are in `native`; its paths are those of `gateway.app`.
 """
 
-from gateway.dialects import open_inference, tensorflow_serving
+from gateway.dialects import invocations, open_inference, tensorflow_serving
 from gateway.dialects.endpoint import Dialect
 
 DIALECTS: tuple[Dialect, ...] = (
     open_inference.DIALECT,
     tensorflow_serving.DIALECT,
     tensorflow_serving.SHARED_PATHS,
+    invocations.DIALECT,
 )
 
 

@@ -19,8 +19,8 @@ from model import Batch, Contract
 MATRIX = "features"
 
 
-def by_row(document: JsonDocument, member: str, contract: Contract) -> Batch:
-    """The rows of a list.
+def by_row(document: JsonDocument, member: str | None, contract: Contract) -> Batch:
+    """The rows of a list; None is the whole document.
 
     Raises: InvalidInput (the model's), with every fault; BadRequest, for base64 that is none.
     """
@@ -42,7 +42,7 @@ def by_column(document: JsonDocument, member: str, contract: Contract) -> Batch:
     """An object with a list for each feature, or a list of rows. Raises: as `by_row`."""
     if not document.is_object(member):
         return by_row(document, member, contract)
-    inside = document.part(member, arrays_beside=0)
+    inside = document.part(member)
     if _takes_matrix(contract) and inside.member_names() == [MATRIX]:
         return inside.matrix(MATRIX, contract, _decoded)
     return document.columns(member, contract, _cell)
@@ -52,12 +52,13 @@ def _takes_matrix(contract: Contract) -> bool:
     return contract.dense and MATRIX not in contract.feature_name_set
 
 
-def _names_the_matrix(document: JsonDocument, member: str, contract: Contract) -> bool:
+def _names_the_matrix(document: JsonDocument, member: str | None, contract: Contract) -> bool:
     """Whether the rows are `{"features": [value, …]}`, as metadata calls the one input."""
     if not _takes_matrix(contract):
         return False
-    names: list[str] = list(document.root()[member][0].keys())
-    return names == [MATRIX]
+    root = document.root()
+    first = (root if member is None else root[member])[0]
+    return list(first.keys()) == [MATRIX]
 
 
 def _matrix_row(row: Any) -> Any:

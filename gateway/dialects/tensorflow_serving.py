@@ -11,6 +11,7 @@ from typing import Any
 from gateway.dialects import instances
 from gateway.dialects import tensorflow_serving_operations as operations
 from gateway.dialects.endpoint import Call, Dialect, Endpoint, Reply
+from gateway.dialects.output_choice import default_output, outputs_by_choice
 from gateway.errors import PROBLEM_JSON, BadRequest, EmptyBody, Problem
 from gateway.wire.encode import encode_json
 from gateway.wire.json_document import JsonDocument
@@ -21,8 +22,6 @@ _SHAPES = (
     'Send {"instances": […]} or {"inputs": {…}}, and a "signature_name" beside it if you like.'
 )
 _DEFAULT_SIGNATURE = "serving_default"
-# As scikit-learn calls what these outputs hold.
-_METHODS = {"predict": "predictions", "predict_proba": "probabilities"}
 _DTYPES = {"FP64": "DOUBLE", "FP32": "FLOAT", "FP16": "HALF", "BYTES": "STRING"}
 
 
@@ -39,7 +38,9 @@ def predict(call: Call) -> Reply:
     if shape not in ({"instances"}, {"inputs"}):
         document.refuse()
         raise BadRequest(f"The body has not one of instances and inputs. {_SHAPES}")
-    output = _output(document, contract) if "signature_name" in names else contract.outputs[0].name
+    output = (
+        _output(document, contract) if "signature_name" in names else default_output(contract).name
+    )
     batch, keys = _batch(document, contract, by_row="instances" in shape)
     answer = call.predict(model, batch).outputs[output]
     return _json(dict.fromkeys(keys, answer))
@@ -67,10 +68,7 @@ def _output(document: JsonDocument, contract: Contract) -> str:
 
 
 def _signatures(contract: Contract) -> Mapping[str, Output]:
-    """What a caller may ask for: each output, by its name and by that of scikit-learn's method."""
-    outputs = {output.name: output for output in contract.outputs}
-    methods = {method: outputs[name] for method, name in _METHODS.items() if name in outputs}
-    return {_DEFAULT_SIGNATURE: contract.outputs[0], **methods, **outputs}
+    return {_DEFAULT_SIGNATURE: default_output(contract), **outputs_by_choice(contract)}
 
 
 def metadata(call: Call) -> Reply:

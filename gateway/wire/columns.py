@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gateway.wire.fault_list import FaultList
-from gateway.wire.rows import check_names
+from gateway.wire.rows import check_lengths, check_names, require_rows
 from model import Batch, Contract, Fault, InvalidInput
 from model.cell_faults import ABSENT, count_words, kind
 
@@ -38,6 +38,16 @@ def batch_from_columns(
         for feature in contract.features
     ]
     return _batch(cells, row_count, contract, faults)
+
+
+def batch_from_named_rows(names: Sequence[str], rows: Any, contract: Contract) -> Batch:
+    """Rows as lists whose values are in the order of these names. Raises: InvalidInput."""
+    faults = FaultList()
+    rows = require_rows(rows, faults, expected="an array of rows")
+    check_lengths(rows, len(names), faults)
+    faults.refuse()
+    columns = map(list, zip(*rows, strict=True))
+    return batch_from_columns(names, dict(zip(names, columns, strict=True)), contract)
 
 
 def _row_count(columns: Mapping[str, Any], faults: FaultList) -> int:

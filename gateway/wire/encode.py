@@ -15,6 +15,8 @@ def encode_json(value: Mapping[str, Any] | Sequence[Any] | Array) -> bytes:
         return _dumps(value)
     except TypeError:
         # orjson refuses arrays in a foreign byte order without asking `default`.
+        if isinstance(value, np.ndarray):
+            return _dumps(_native(value))
         if not isinstance(value, Mapping):
             raise
         return _dumps({name: _native(member) for name, member in value.items()})

@@ -6,7 +6,7 @@ to say exactly what is wrong with it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import orjson
 import simdjson
 
-from gateway.errors import DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
+from gateway.errors import BadRequest, DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
 from gateway.wire.columns import batch_from_columns, refuse_not_columns
 from gateway.wire.rows import batch_from_lists, batch_from_records, refuse_too_many_rows
 from model import Batch, Contract
@@ -98,7 +98,7 @@ class JsonDocument:
         self._max_rows = max_rows
         self._arrays_beside = arrays_beside
 
-    def part(self, member: str, *, arrays_beside: int) -> "JsonDocument":
+    def part(self, member: str, *, arrays_beside: int = 0) -> "JsonDocument":
         """A member as a document of its own.
 
         Args:
@@ -119,9 +119,9 @@ class JsonDocument:
             raise DuplicateKey("A member of the outermost object occurs twice.")
         return names
 
-    def kind_of_rows(self, member: str) -> str:
+    def kind_of_rows(self, member: str | None) -> str:
         """What the first row of a member is: array, object or value; empty where there is none."""
-        rows = self._root[member]
+        rows = self._member(member)
         if not isinstance(rows, simdjson.Array) or not len(rows):
             return ""
         first = rows[0]
@@ -129,8 +129,25 @@ class JsonDocument:
             return "array"
         return "object" if isinstance(first, simdjson.Object) else "value"
 
-    def is_object(self, member: str) -> bool:
-        return isinstance(self._root[member], simdjson.Object)
+    def is_object(self, member: str | None) -> bool:
+        return isinstance(self._member(member), simdjson.Object)
+
+    def count_arrays(self, names: Collection[str]) -> int:
+        """How many of these members, where they are there, are arrays."""
+        members = self._root.items() if isinstance(self._root, simdjson.Object) else ()
+        return sum(name in names and isinstance(value, simdjson.Array) for name, value in members)
+
+    def scalars(self, member: str) -> list[Any]:
+        """A member that is an array of texts and numbers. Raises: BadRequest."""
+        found = self._root[member]
+        values = list(found) if isinstance(found, simdjson.Array) else [None]
+        if not all(isinstance(value, (str, int, float)) for value in values):
+            raise BadRequest(f"{member} is not an array of texts or of numbers.")
+        return values
+
+    def refuse_too_many_rows(self, member: str, contract: Contract) -> None:
+        """Raises: InvalidInput (the model's), where one call may not have so many."""
+        self._refuse_too_many(self._root[member], contract)
 
     def matrix(
         self, member: str | None, contract: Contract, read: ReadValue | None = None
@@ -145,9 +162,11 @@ class JsonDocument:
 
     def numbers(self, member: str | None, width: int) -> npt.NDArray[np.float64] | None:
         """Rows of so many numbers each, shape (n, width); None where these are not such rows."""
-        return self._numbers(self._root if member is None else self._root[member], width)
+        return self._numbers(self._member(member), width)
 
-    def records(self, member: str, contract: Contract, read: ReadValue | None = None) -> Batch:
+    def records(
+        self, member: str | None, contract: Contract, read: ReadValue | None = None
+    ) -> Batch:
         """Rows as objects with a member for each feature."""
         self._refuse_depth()
         rows = self._rows(member, contract)
@@ -155,7 +174,7 @@ class JsonDocument:
             return batch_from_records(map(partial(_pairs, read=read), rows), contract)
         return batch_from_records(_plain(rows), contract)
 
-    def values(self, member: str, contract: Contract) -> Any:
+    def values(self, member: str | None, contract: Contract) -> Any:
         """A member as plain Python, within the caps of depth and rows."""
         self._refuse_depth()
         return _plain(self._rows(member, contract))
@@ -186,9 +205,12 @@ class JsonDocument:
         self._refuse_depth()
 
     def _rows(self, member: str | None, contract: Contract) -> Any:
-        rows = self._root if member is None else self._root[member]
+        rows = self._member(member)
         self._refuse_too_many(rows, contract)
         return rows
+
+    def _member(self, member: str | None) -> Any:
+        return self._root if member is None else self._root[member]
 
     def _refuse_too_many(self, rows: Any, contract: Contract) -> None:
         if isinstance(rows, simdjson.Array):

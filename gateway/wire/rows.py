@@ -24,8 +24,8 @@ def batch_from_lists(rows: Any, contract: Contract) -> Batch:
     Raises: InvalidInput, with every fault up to the cap.
     """
     faults = FaultList()
-    rows = _require_rows(rows, faults, expected="an array of rows")
-    _check_lengths(rows, contract, faults)
+    rows = require_rows(rows, faults, expected="an array of rows")
+    check_lengths(rows, len(contract.features), faults)
     width = len(contract.features)
     # Which feature the values of a shorter or longer row belong to cannot be known.
     whole = [at for at, row in enumerate(rows) if isinstance(row, list) and len(row) == width]
@@ -39,7 +39,7 @@ def batch_from_records(rows: Any, contract: Contract) -> Batch:
     """
     faults = FaultList()
     if not isinstance(rows, map):
-        rows = _require_rows(rows, faults, expected="an array of objects")
+        rows = require_rows(rows, faults, expected="an array of objects")
     values: list[Sequence[Any]] = []
     whole: list[int] = []
     for at, row in enumerate(rows):
@@ -69,7 +69,8 @@ def _batch(
     return batch
 
 
-def _require_rows(rows: Any, faults: FaultList, expected: str) -> Sequence[Any]:
+def require_rows(rows: Any, faults: FaultList, expected: str) -> Sequence[Any]:
+    """The rows, of which there is at least one. Raises: InvalidInput."""
     if not isinstance(rows, list):
         faults.add(None, None, "not_rows", kind(rows), expected)
     elif not rows:
@@ -79,8 +80,8 @@ def _require_rows(rows: Any, faults: FaultList, expected: str) -> Sequence[Any]:
     return checked
 
 
-def _check_lengths(rows: Sequence[Any], contract: Contract, faults: FaultList) -> None:
-    width = len(contract.features)
+def check_lengths(rows: Sequence[Any], width: int, faults: FaultList) -> None:
+    """Note rows that are no lists, or of another length."""
     lengths = {len(row) for row in rows if isinstance(row, list)}
     if len(lengths) == 1 and lengths != {width}:
         # One mistake, the same in every row, is one fault.

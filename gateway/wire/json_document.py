@@ -1,8 +1,8 @@
 """Strict JSON, parsed once, and read straight into a Batch.
 
-A matrix of numbers reaches numpy without Python lists in between: 10,000 rows of 30 take 15 ms,
-of which the parse is 11, where orjson and numpy take 45. Anything else is read value by value,
-to say exactly what is wrong with it.
+A matrix of numbers reaches numpy without Python lists in between: 10,000 rows of 30 numbers of 17
+digits take 8 ms, of which the parse is 7, where orjson and numpy take 45. Anything else is read
+value by value, to say exactly what is wrong with it.
 """
 
 import re
@@ -17,6 +17,7 @@ import simdjson
 
 from gateway.errors import BadRequest, DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
 from gateway.wire.columns import batch_from_columns, refuse_not_columns
+from gateway.wire.counting import count_byte
 from gateway.wire.rows import batch_from_lists, batch_from_records, refuse_too_many_rows
 from model import Batch, Contract
 
@@ -58,7 +59,8 @@ class JsonParser:
         """
         if body.startswith(b"\xef\xbb\xbf"):
             raise InvalidJson("The body begins with a byte order mark: send UTF-8 without one.")
-        if body.count(b",") >= self.max_elements:
+        # Each value takes two bytes: most bodies are too short to be counted.
+        if len(body) >= 2 * self.max_elements and count_byte(body, b",") >= self.max_elements:
             raise JsonTooLarge(f"A JSON body may have {self.max_elements} values.")
         return JsonDocument(body, self._parse(body), self._max_depth, max_rows)
 
@@ -220,7 +222,7 @@ class JsonDocument:
 
     def _numbers_in(self, columns: Any, contract: Contract) -> frozenset[str]:
         """The features whose numbers reach numpy without Python lists in between."""
-        if self._body.count(b"[") != len(columns) + self._arrays_beside:
+        if count_byte(self._body, b"[") != len(columns) + self._arrays_beside:
             # An array inside a column would be flattened.
             return frozenset()
         return frozenset(f.name for f in contract.features if f.datatype == "FP64")
@@ -246,9 +248,13 @@ class JsonDocument:
             return None
         # The buffer flattens: rows of other lengths, or nested deeper, could add up the same.
         arrays = len(rows) + 1 + self._arrays_beside
-        if len(values) != len(rows) * width or self._body.count(b"[") != arrays:
+        if len(values) != len(rows) * width or count_byte(self._body, b"[") != arrays:
             return None
-        if any(not isinstance(row, simdjson.Array) or len(row) != width for row in rows):
+        try:
+            if set(map(len, rows)) != {width}:
+                return None
+        except TypeError:
+            # A number stands among the rows.
             return None
         return values.reshape(len(rows), width)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from model import Feature
 
@@ -13,8 +14,8 @@ _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+
 _INTEGER = re.compile(r"[ \t]*[+-]?[0-9]{1,19}[ \t]*")
 _LONG_INTEGER = re.compile(r"[ \t]*([+-]?)[0-9]+[ \t]*")
 # Python reads more as a number than this: underscores, other scripts' digits, nan, inf.
-_NOT_IN_NUMBERS = re.compile(r"[^0-9eE+.\- \t,]")
-_NOT_IN_INTEGERS = re.compile(r"[^0-9+\- \t,]")
+_IN_NUMBERS = b"0123456789eE+-. \t,"
+_IN_INTEGERS = b"0123456789+- \t,"
 _BOOLEANS = {"true": True, "false": False}
 _BEYOND_INT64 = 2**64
 
@@ -32,7 +33,7 @@ def column_from_text(feature: Feature, cells: Sequence[str]) -> Any:
     """
     whole = _WHOLE_COLUMNS.get(feature.datatype)
     if whole is not None:
-        # 300,000 numbers take 15 ms so, and 150 one by one.
+        # One by one takes five times as long.
         try:
             return whole(feature, cells)
         except ValueError:
@@ -43,17 +44,24 @@ def column_from_text(feature: Feature, cells: Sequence[str]) -> Any:
     return [value(cell) if cell else None for cell in cells]
 
 
-def _doubles(feature: Feature, cells: Sequence[str]) -> Any:
-    if _NOT_IN_NUMBERS.search(",".join(cells)):
+def _require_only(characters: bytes, cells: Sequence[str]) -> None:
+    # Ten times faster than a regular expression.
+    if ",".join(cells).encode("ascii").translate(None, characters):
         raise ValueError
-    if feature.nullable:
-        return np.array([float(cell) if cell else math.nan for cell in cells], np.float64)
-    return np.array(list(map(float, cells)), np.float64)
+
+
+def _doubles(feature: Feature, cells: Sequence[str]) -> Any:
+    _require_only(_IN_NUMBERS, cells)
+    given = [cell or "null" for cell in cells] if feature.nullable else cells
+    try:
+        return np.array(orjson.loads(f"[{','.join(given)}]"), np.float64)
+    except orjson.JSONDecodeError:
+        # Such as `+1` and `.5`, which are numbers, too, and take Python five times as long.
+        return np.array([float(cell) if cell != "null" else math.nan for cell in given], np.float64)
 
 
 def _integers(feature: Feature, cells: Sequence[str]) -> Any:
-    if _NOT_IN_INTEGERS.search(",".join(cells)):
-        raise ValueError
+    _require_only(_IN_INTEGERS, cells)
     if feature.nullable:
         return [int(cell) if cell else None for cell in cells]
     return list(map(int, cells))

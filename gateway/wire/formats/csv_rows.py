@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gateway.errors import BadRequest, BodyTooLarge, InvalidBody, InvalidJson
 from gateway.wire.columns import batch_from_columns
+from gateway.wire.counting import count_byte
 from gateway.wire.fault_list import FaultList
 from gateway.wire.formats.csv_answer import write
 from gateway.wire.formats.csv_cells import column_from_text, is_number
@@ -53,8 +54,7 @@ def is_header(cells: Sequence[str], contract: Contract) -> bool:
 
 def _read(body: bytes, reading: Reading) -> Batch:
     body = _without_mark(body)
-    if body.count(b",") + body.count(b"\n") >= reading.parser.max_elements:
-        raise BodyTooLarge(f"A body may have {reading.parser.max_elements} values.")
+    _refuse_too_large(body, reading.parser.max_elements)
     cells = first_line(body)
     header = cells if _has_header(cells, reading) else None
     batch = _numbers(body, header, reading) if reading.contract.dense else None
@@ -77,9 +77,9 @@ def _numbers(body: bytes, header: Sequence[str] | None, reading: Reading) -> Bat
         return None
     start = body.find(b"\n") + 1 if header is not None else 0
     lines = body[start:].removesuffix(b"\n")
-    if any(mark in lines for mark in _NOT_IN_NUMBERS) or lines.count(b"\r") != lines.count(b"\r\n"):
+    if any(mark in lines for mark in _NOT_IN_NUMBERS) or _has_other_ends(lines):
         return None
-    _refuse_too_many(lines.count(b"\n") + 1, reading)
+    _refuse_too_many(count_byte(lines, b"\n") + 1, reading)
     values = _matrix(lines, len(names), reading)
     if values is None or header is None or list(header) == list(names):
         return None if values is None else Batch(values)
@@ -88,10 +88,15 @@ def _numbers(body: bytes, header: Sequence[str] | None, reading: Reading) -> Bat
 
 def _matrix(lines: bytes, width: int, reading: Reading) -> npt.NDArray[np.float64] | None:
     try:
-        document = reading.parser.parse(b"[[" + lines.replace(b"\n", b"],[") + b"]]")
+        document = reading.parser.parse(b"".join((b"[[", lines.replace(b"\n", b"],["), b"]]")))
     except InvalidJson:
         return None
     return document.numbers(None, width)
+
+
+def _has_other_ends(lines: bytes) -> bool:
+    """Whether a carriage return stands alone: a line's end to CSV, white space to JSON."""
+    return b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n")
 
 
 def _cells(body: bytes, header: Sequence[str] | None, reading: Reading) -> Batch:
@@ -132,6 +137,12 @@ def _refuse_ragged(rows: Sequence[Sequence[str]], width: int) -> None:
             if len(row) != width:
                 faults.add(at, None, "ragged_rows", count_words(len(row)), count_words(width))
     faults.refuse()
+
+
+def _refuse_too_large(body: bytes, max_values: int) -> None:
+    # Each value takes a byte, and most bodies are too short to be counted.
+    if len(body) >= max_values and count_byte(body, b",") + count_byte(body, b"\n") >= max_values:
+        raise BodyTooLarge(f"A body may have {max_values} values.")
 
 
 def _refuse_too_many(row_count: int, reading: Reading) -> None:

@@ -39,7 +39,7 @@ MIXED = Contract(
 
 
 def read(body: bytes, contract: Contract = AB, max_rows: int | None = None, **parameters) -> Batch:
-    return FORMATS["csv"].decode(body, Reading(contract, PARSER, max_rows, parameters))
+    return FORMATS["csv"].decode(body, Reading(contract, PARSER, max_rows, parameters=parameters))
 
 
 def faults_of(body: bytes, contract: Contract = AB, max_rows: int | None = None, **parameters):

@@ -37,7 +37,7 @@ def post(gateway: AppFixture, body: bytes, **headers: str):
         ("application/json, text/csv", "json"),
         ("text/csv, application/json", "json"),
         ("application/json;q=0, text/csv;q=0.1", "csv"),
-        ("application/json;q=0, */*", "csv"),
+        ("application/json;q=0, */*", "ndjson"),
         ("application/csv", "csv"),
     ],
 )
@@ -49,7 +49,7 @@ def test_the_answer_is_what_is_liked_most(accept: str, name: str) -> None:
 @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "*/*;q=0", "nonsense"])
 def test_what_cannot_be_given_is_refused(accept: str) -> None:
     """With the types there are."""
-    with pytest.raises(NotAcceptable, match="application/json, text/csv"):
+    with pytest.raises(NotAcceptable, match="application/json, application/x-ndjson, text/csv"):
         FORMATS.for_answer(accept)
 
 

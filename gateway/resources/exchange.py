@@ -48,7 +48,10 @@ class Exchange:
         self, known: Format, body: bytes, contract: Contract, parameters: Mapping[str, str]
     ) -> Batch:
         """As `Call.read`."""
-        return known.decode(body, Reading(contract, self._parser, _max_rows(), parameters))
+        max_bytes = self._caps.inflation.max_bytes
+        return known.decode(
+            body, Reading(contract, self._parser, _max_rows(), max_bytes, parameters)
+        )
 
     def reply(self, prediction: Prediction, contract: Contract) -> Reply:
         """As `Call.reply`."""

@@ -181,6 +181,11 @@ class JsonDocument:
         self._refuse_depth()
         return _plain(self._rows(member, contract))
 
+    @property
+    def row_count(self) -> int | None:
+        """How many rows the outermost array has; None where there is none."""
+        return len(self._root) if isinstance(self._root, simdjson.Array) else None
+
     def root(self) -> Any:
         """The parsed document itself, within the cap of depth, for readers of other shapes."""
         self._refuse_depth()
@@ -251,7 +256,7 @@ class JsonDocument:
         if len(values) != len(rows) * width or count_byte(self._body, b"[") != arrays:
             return None
         try:
-            if set(map(len, rows)) != {width}:
+            if set(map(len, rows)) != {width}:  # type: ignore[arg-type]  # numbers raise
                 return None
         except TypeError:
             # A number stands among the rows.

@@ -19,7 +19,6 @@ from gateway.wire.fault_list import FaultList
 from gateway.wire.formats.csv_answer import write
 from gateway.wire.formats.csv_cells import column_from_text, is_number
 from gateway.wire.formats.format import Format, Reading
-from gateway.wire.rows import refuse_too_many_rows
 from model import Batch, Contract
 from model.cell_faults import count_words
 
@@ -79,7 +78,7 @@ def _numbers(body: bytes, header: Sequence[str] | None, reading: Reading) -> Bat
     lines = body[start:].removesuffix(b"\n")
     if any(mark in lines for mark in _NOT_IN_NUMBERS) or _has_other_ends(lines):
         return None
-    _refuse_too_many(count_byte(lines, b"\n") + 1, reading)
+    reading.refuse_too_many(count_byte(lines, b"\n") + 1)
     values = _matrix(lines, len(names), reading)
     if values is None or header is None or list(header) == list(names):
         return None if values is None else Batch(values)
@@ -119,7 +118,7 @@ def _cells(body: bytes, header: Sequence[str] | None, reading: Reading) -> Batch
 def _rows(lines: Iterator[list[str]], width: int, reading: Reading) -> list[list[str]]:
     caps = [cap for cap in (reading.max_rows, reading.contract.limits.max_rows) if cap is not None]
     rows = list(islice(lines, min(caps) + 1)) if caps else list(lines)
-    _refuse_too_many(len(rows), reading)
+    reading.refuse_too_many(len(rows))
     # A line without a character is a row of one empty cell.
     rows = [row or [""] for row in rows]
     _refuse_ragged(rows, width)
@@ -143,12 +142,6 @@ def _refuse_too_large(body: bytes, max_values: int) -> None:
     # Each value takes a byte, and most bodies are too short to be counted.
     if len(body) >= max_values and count_byte(body, b",") + count_byte(body, b"\n") >= max_values:
         raise BodyTooLarge(f"A body may have {max_values} values.")
-
-
-def _refuse_too_many(row_count: int, reading: Reading) -> None:
-    for cap in (reading.max_rows, reading.contract.limits.max_rows):
-        if cap is not None:
-            refuse_too_many_rows(row_count, cap)
 
 
 def _lines(body: bytes) -> Iterator[list[str]]:

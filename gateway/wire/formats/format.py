@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.errors import NotAcceptable, UnsupportedMediaType
 from gateway.wire.json_document import JsonParser
+from gateway.wire.rows import refuse_too_many_rows
 from gateway.wire.table import Table
 from model import Batch, Contract
 
@@ -16,13 +17,21 @@ class Reading:
     Attributes:
         parser: knows the caps of depth and of the number of values, which hold for every format.
         max_rows: more rows are refused before the first is read; None is no limit of the caller's.
+        max_bytes: how much a body may hold once whatever it packs is unpacked.
         parameters: those of the Content-Type, their names in small letters.
     """
 
     contract: Contract
     parser: JsonParser
     max_rows: int | None = None
+    max_bytes: int = 64 << 20
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse_too_many(self, row_count: int) -> None:
+        """Raise InvalidInput where there are more rows than the plan or the model allows."""
+        for cap in (self.max_rows, self.contract.limits.max_rows):
+            if cap is not None:
+                refuse_too_many_rows(row_count, cap)
 
 
 Read = Callable[[bytes, Reading], Batch]

@@ -14,7 +14,13 @@ from gateway.auth.access import Access, FailureLimit
 from gateway.auth.verifier import Verifier
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
-from gateway.dialects import DIALECTS, dialect_of, native_operations, service_operations
+from gateway.dialects import (
+    DIALECTS,
+    dialect_of,
+    native_operations,
+    service_operations,
+    token_header,
+)
 from gateway.dialects.operation import Describe
 from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
@@ -125,7 +131,9 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         default_model=settings.models.default,
         shadowing=shadowing,
     )
-    access = Access(verifier, failures, NEEDS, inference.default_model_name)
+    access = Access(
+        verifier, failures, NEEDS, inference.default_model_name, token_header=token_header
+    )
     clock = RequestClock(
         deadline_s=settings.server.request_deadline_s, max_wait_s=settings.server.max_wait_s
     )

@@ -165,6 +165,47 @@ def test_error_on_the_path_of_a_protocol_has_its_shape(
     assert member is None or body[member]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1.0/predictions",
+        "/api/v0.1/predictions?json=x",
+        "/api/v1.0/nothing",
+        "/seldon/models/wine/api/v1.0/predictions",
+        "/seldon/wine/api/v1.0/feedback",
+        "/metadata",
+        "/ready?x",
+        "/live",
+        "/health/ping",
+        "/health/status",
+    ],
+)
+def test_error_on_the_paths_of_seldon_is_a_message(edge: EdgeServer, path: str) -> None:
+    """The status of a SeldonMessage, and nothing beside its fields."""
+    answer = edge.send(post(path.encode(), b"Content-Length: 16777217"))
+    body = json.loads(answer.body)
+
+    assert answer.status == 413
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["gateway-error-code"] == body["meta"]["tags"]["code"] == "body_too_large"
+    assert body["meta"]["tags"]["request_id"] == answer.headers["x-request-id"]
+    assert body.keys() == {"status", "meta"}
+    assert body["status"] | {"info": ""} == {
+        "status": 1,
+        "info": "",
+        "code": -1,
+        "reason": "MICROSERVICE_BAD_DATA",
+    }
+
+
+def test_absent_application_is_seldons_internal_error(forsaken: EdgeServer) -> None:
+    """The reason says whose fault it was."""
+    answer = forsaken.send(post(b"/api/v1.0/predictions", b"Content-Length: 0"))
+
+    assert answer.status == 504
+    assert json.loads(answer.body)["status"]["reason"] == "MICROSERVICE_INTERNAL_ERROR"
+
+
 def test_post_is_not_sent_twice() -> None:
     """A connection that dies under a prediction is a 502 for the caller, not a second try."""
     with running_edge(upstreams=False) as server, socket.socket(socket.AF_UNIX) as listener:

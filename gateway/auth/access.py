@@ -23,6 +23,7 @@ class Access:
     Args:
         needs: by endpoint, PUBLIC, ANY_TOKEN or the verb that the token must allow on the model.
             An endpoint that is not named here, like a path that does not exist, needs a token.
+        token_header: by path, a header other than Authorization that may have the token.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class Access:
         failures: "FailureLimit",
         needs: Mapping[str, str],
         default_model_name: Callable[[], str],
+        token_header: Callable[[str], str],
     ) -> None:
         self._verifier = verifier
         self._failures = failures
         self._needs = needs
         self._default_model_name = default_model_name
+        self._token_header = token_header
 
     def authenticate(self) -> None:
         """Raises: Unauthenticated, MalformedAuthorization, ControlStoreUnavailable, RateLimited."""
@@ -44,7 +47,8 @@ class Access:
         current = context()
         current.enter("auth")
         try:
-            current.principal = self._verifier.verify(bearer_token(request.environ))
+            token = bearer_token(request.environ, self._token_header(request.path))
+            current.principal = self._verifier.verify(token)
         except Problem as problem:
             if problem.status < 500:
                 self._failures.count(current.client_address, problem)

@@ -4,9 +4,9 @@ A dialect knows no bytes of the wire and nothing of Flask. What an endpoint may 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.dialects.operation import Body, Describe
 from gateway.errors import Problem
@@ -111,6 +111,14 @@ class Call(Protocol):
         Raises: InvalidInput (the model's), RateLimited, DeadlineExceeded, Overloaded, ModelFailed.
         """
 
+    def take_feedback(
+        self, model: ServedModel, batch: Batch, reward: float, truth: Sequence[Any] | None
+    ) -> None:
+        """Check the batch, charge one request, log what became of it, and tell the model.
+
+        Raises: as `predict`.
+        """
+
     def note(self, **facts: object) -> None:
         """Add facts to the request's log event."""
 
@@ -145,6 +153,7 @@ class Dialect:
         problem: the body and its content type that say a problem in the protocol's own shape,
             given the problem and the request id.
         error: what partners read of that body.
+        token_header: a header that its clients send their token in, besides Authorization.
     """
 
     name: str
@@ -152,3 +161,4 @@ class Dialect:
     endpoints: tuple[Endpoint, ...]
     problem: Callable[[Problem, str], tuple[bytes, str]]
     error: Body
+    token_header: str = ""

@@ -37,21 +37,23 @@ def parse(document: JsonDocument, contract: Contract) -> Feedback:
         document.refuse()
         raise BadRequest(f"The feedback has neither reward nor truth. {_SHAPE}")
     root = document.root()
-    reward = _reward(root["reward"]) if "reward" in names else 0.0
-    truth = _truth(root["truth"]) if "truth" in names else None
+    reward = read_reward(root["reward"]) if "reward" in names else 0.0
+    truth = read_truth(root["truth"]) if "truth" in names else None
     batch = batch_from_document(document, contract, beside=_SAID)
     if truth is not None and len(truth) != batch.row_count:
         raise BadRequest(f"truth has {len(truth)} entries for {batch.row_count} rows.")
     return Feedback(batch, reward, truth)
 
 
-def _reward(value: Any) -> float:
+def read_reward(value: Any) -> float:
+    """A finite number. Raises: BadRequest."""
     if type(value) not in {int, float} or not math.isfinite(value):
-        raise BadRequest(f"reward is not a number. {_SHAPE}")
+        raise BadRequest("reward is not a number.")
     return float(value)
 
 
-def _truth(value: Any) -> list[Any]:
+def read_truth(value: Any) -> list[Any]:
+    """An entry for each row: a value, or a list of them. Raises: BadRequest."""
     truth = value.as_list() if hasattr(value, "as_list") else value
     if not isinstance(truth, list):
         raise BadRequest("truth is not an array with one entry for each row.")

@@ -1,6 +1,6 @@
 """The endpoints of every dialect, as Flask-RESTful resources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Response, request
@@ -132,6 +132,11 @@ class RequestCall:
         prediction = self._inference.predict(model, batch)
         context().enter("encode")
         return prediction
+
+    def take_feedback(
+        self, model: ServedModel, batch: Batch, reward: float, truth: Sequence[Any] | None
+    ) -> None:
+        self._inference.take_feedback(model, batch, reward, truth)
 
     def note(self, **facts: object) -> None:
         note(**facts)

@@ -166,6 +166,25 @@ class JsonDocument:
         """Rows of so many numbers each, shape (n, width); None where these are not such rows."""
         return self._numbers(self._member(member), width)
 
+    def vector(self, member: str) -> npt.NDArray[np.float64] | None:
+        """The numbers of one flat array; None where it is not such a one."""
+        values = self._root[member]
+        if not isinstance(values, simdjson.Array):
+            return None
+        if self._body.count(b"[") != 1 + self._arrays_beside:
+            # The buffer flattens: only one by one can be told what is in it.
+            self._refuse_depth()
+            cells = values.as_list()
+            if not set(map(type, cells)) <= {int, float}:
+                return None
+            return np.array(cells, dtype=np.float64)
+        if not len(values):
+            return np.empty(0)
+        try:
+            return np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64)
+        except TypeError:
+            return None
+
     def records(
         self, member: str | None, contract: Contract, read: ReadValue | None = None
     ) -> Batch:
@@ -206,6 +225,19 @@ class JsonDocument:
             for name in known
         }
         return batch_from_columns(names, columns, contract)
+
+    def has(self, member: str) -> bool:
+        """Whether a member that is there is other than null."""
+        return self._root[member] is not None
+
+    def aside(self, member: str) -> Any:
+        """A member beside the rows as plain Python; of the body, only its own depth is checked."""
+        found = self._root[member]
+        if isinstance(found, (simdjson.Array, simdjson.Object)):
+            # Bytes, whatever the stubs of simdjson say.
+            text: Any = found.mini
+            _refuse_depth(text, self._max_depth - 1)
+        return _plain(found)
 
     def refuse(self) -> None:
         """Check the caps of a document that nothing will read."""

@@ -16,7 +16,7 @@ def require_json(environ: dict[str, Any]) -> None:
     Raises: UnsupportedMediaType, with Accept-Post (RFC 9110 section 15.5.16); NotAcceptable.
     """
     content_type = environ.get("CONTENT_TYPE", "")
-    if content_type != JSON and not _is_utf8_json(content_type):
+    if content_type != JSON and not is_utf8_json(content_type):
         raise UnsupportedMediaType(
             "Send the body as Content-Type: application/json, in UTF-8.",
             headers={"Accept-Post": JSON, "Accept": JSON},
@@ -27,7 +27,7 @@ def require_json(environ: dict[str, Any]) -> None:
         raise NotAcceptable("Answers are application/json: accept that, or send no Accept.")
 
 
-def _is_utf8_json(content_type: str) -> bool:
+def is_utf8_json(content_type: str) -> bool:
     media_type, options = parse_options_header(content_type)
     return media_type.lower() == JSON and options.get("charset", "utf-8").lower() == "utf-8"
 

@@ -1,0 +1,138 @@
+"""SeldonMessage: one of several payloads, and a `meta` beside it.
+
+Source: Seldon Core v1, proto/prediction.proto and its wrapper's behaviour.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.dialects.seldon_meta import Meta, read_meta
+from gateway.dialects.seldon_rows import rows_of_array, rows_of_list, tensor
+from gateway.errors import BadRequest
+from gateway.wire.json_document import JsonDocument
+from gateway.wire.tensor_proto import from_tensor_proto
+from model import Batch, Contract
+
+RAW = ("binData", "strData", "jsonData")
+_PAYLOADS = ("data", *RAW, "customData")
+_MEMBERS = frozenset({*_PAYLOADS, "meta", "status"})
+_TABLES = ("ndarray", "tensor", "tftensor")
+# Where the number of other arrays is not known, no array passes as what the fast way takes.
+_UNKNOWN = -1
+_SHAPES = 'Send {"data": {"names": […], "ndarray": [[…]]}}, or tensor or tftensor in its place.'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """A message that was read.
+
+    Attributes:
+        kind: ndarray, tensor or tftensor, with the rows in `batch`; or binData, strData or
+            jsonData, with what was sent in `value`.
+    """
+
+    kind: str
+    meta: Meta
+    batch: Batch | None = None
+    value: Any = None
+
+    def rows(self) -> Batch:
+        """The rows of a table. Raises: BadRequest, where it is none."""
+        if self.batch is None:
+            raise BadRequest(f"This model takes data, not {self.kind}. {_SHAPES}")
+        return self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the messages of one call.
+
+    Args:
+        puid, request_id: as for `read_meta`.
+        max_rows: what the caller's plan allows.
+    """
+
+    contract: Contract
+    puid: str
+    request_id: str
+    max_rows: int | None
+
+    def read(self, document: JsonDocument, *, whole: bool = True) -> Message:
+        """The message in a document.
+
+        Args:
+            whole: whether the document is all of the body, and its arrays can be counted there, so
+                that the fast way is open.
+
+        Raises:
+            BadRequest: no such message; says what is wrong.
+            InvalidInput (the model's): rows that do not keep the contract.
+        """
+        names = document.member_names()
+        if names is None:
+            raise BadRequest(f"The message is no object. {_SHAPES}")
+        unknown = sorted(set(names) - _MEMBERS)
+        if unknown:
+            raise BadRequest(f"A SeldonMessage has no member {unknown[0][:64]!r}. {_SHAPES}")
+        # null stands for a member that is not there, as in all of protobuf's JSON.
+        given = [name for name in names if name in _PAYLOADS and document.has(name)]
+        if len(given) != 1:
+            raise BadRequest(f"A message has one of {', '.join(_PAYLOADS)}. {_SHAPES}")
+        meta = document.aside("meta") if "meta" in names else None
+        said = read_meta(meta, self.puid, self.request_id)
+        if given[0] == "data":
+            kind, batch = self._table(document, _arrays_in(meta) if whole else None)
+            return Message(kind, said, batch)
+        return Message(given[0], said, value=_raw(given[0], document.aside(given[0])))
+
+    def _table(self, document: JsonDocument, arrays_in_meta: int | None) -> tuple[str, Batch]:
+        data = document.part("data", arrays_beside=_UNKNOWN)
+        members = data.member_names()
+        if members is None:
+            raise BadRequest(f"data is no object. {_SHAPES}")
+        kinds = [name for name in members if name in _TABLES and data.has(name)]
+        if len(kinds) != 1 or not set(members) <= {"names", *_TABLES}:
+            raise BadRequest(f"data has names, and one of {', '.join(_TABLES)}. {_SHAPES}")
+        names = _names(data.aside("names")) if "names" in members else []
+        if arrays_in_meta is not None:
+            beside = arrays_in_meta + (_arrays_in(names) if "names" in members else 0)
+        else:
+            beside = _UNKNOWN
+        data = document.part("data", arrays_beside=beside)
+        return kinds[0], self._rows(data, kinds[0], names, beside)
+
+    def _rows(self, data: JsonDocument, kind: str, names: Sequence[str], beside: int) -> Batch:
+        if kind == "ndarray":
+            return rows_of_list(data, kind, names, self.contract, self.max_rows)
+        if not data.is_object(kind):
+            raise BadRequest(f"{kind} is no object. {_SHAPES}")
+        if kind == "tensor":
+            # Its shape is one array more.
+            array = tensor(data.part(kind, arrays_beside=beside + 1 if beside >= 0 else beside))
+        else:
+            array = from_tensor_proto(data.aside(kind))
+        return rows_of_array(array, names, self.contract, self.max_rows)
+
+
+def _names(names: Any) -> list[str]:
+    if names is None:
+        return []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadRequest("names of data must be an array of texts.")
+    return names
+
+
+def _arrays_in(value: Any) -> int:
+    """How many `[` this has in the body, if it was written without escapes there."""
+    return 0 if value is None else orjson.dumps(value).count(b"[")
+
+
+def _raw(kind: str, value: Any) -> Any:
+    if kind == "customData":
+        raise BadRequest("customData is not understood here.")
+    if kind != "jsonData" and not isinstance(value, str):
+        raise BadRequest(f"{kind} must be text.")
+    return value

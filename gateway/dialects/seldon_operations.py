@@ -1,0 +1,191 @@
+"""What partners read of Seldon's endpoints."""
+
+from typing import Any
+
+from gateway.dialects import schemas
+from gateway.dialects.operation import Answer, Body, Operation, Parameter, Schema, Shared, Tag
+from gateway.errors import DuplicateKey, InvalidInput, NotReady
+from gateway.wire.form import MULTIPART, URLENCODED
+from gateway.wire.media_type import JSON
+from model import Contract
+
+TAG = Tag("Seldon v1", "As Seldon Core v1 serves models; its clients work with an access token.")
+PLAIN = "text/plain"
+
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_OBJECT: Schema = {"type": "object"}
+_META = Shared(
+    "SeldonMeta",
+    schemas.members(
+        {
+            "puid": {"type": "string", "pattern": "^[A-Za-z0-9._:=+/@-]{1,128}$"},
+            "tags": _OBJECT,
+            "routing": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "requestPath": {"type": "object", "additionalProperties": _TEXT},
+            "metrics": {"type": "array", "items": _OBJECT},
+        },
+        [],
+    ),
+)
+_TENSOR = schemas.members(
+    {
+        "shape": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0},
+            "minItems": 2,
+            "maxItems": 2,
+        },
+        "values": {"type": "array", "items": {"type": "number"}},
+    }
+)
+_ANSWERED = {"meta": _META}
+_STATUS = schemas.members(
+    {"status": {"const": 1}, "info": _TEXT, "code": {"type": "integer"}, "reason": _TEXT}
+)
+_TAGS = {
+    "type": "object",
+    "properties": {"code": _TEXT, "request_id": _TEXT},
+    "required": ["code", "request_id"],
+}
+ERROR = Body(
+    JSON,
+    Shared(
+        "SeldonFailure",
+        schemas.members({"status": _STATUS, "meta": schemas.members({"tags": _TAGS})}),
+    ),
+)
+_OUTPUT = Parameter("output", "query", "Which of the model's outputs the answer has.", _TEXT)
+_PUID = Parameter(
+    "Seldon-Puid",
+    "header",
+    "The caller's id of this call, where meta has no puid.",
+    {"type": "string", "pattern": "^[A-Za-z0-9._:=+/@-]{1,128}$"},
+)
+
+LIVE = Operation(
+    TAG, "Is this worker alive", {200: Answer("It answers.", (Body(PLAIN, {"const": "pong"}),))}
+)
+READY = Operation(
+    TAG,
+    "Can this worker serve",
+    {200: Answer("It can.", (Body(PLAIN, {"const": "ready"}),))},
+    problems=(NotReady,),
+)
+
+
+def predict(contract: Contract) -> Operation:
+    """POST …/predictions."""
+    example = {"data": {"names": contract.feature_names, "ndarray": list(contract.example)}}
+    forms = (Body(MULTIPART, _OBJECT), Body(URLENCODED, schemas.members({"json": _TEXT})))
+    return Operation(
+        TAG,
+        f"Predict with {contract.model_name}, as Seldon does",
+        {200: Answer("One output of the model, in the kind that was sent.", (_answer(),))},
+        description=(
+            f"{contract.description} The answer has the probabilities, where there are any;"
+            " `output` names another output. A form has the message in its field `json`, or a part"
+            " for each of its members."
+        ).strip(),
+        request=(Body(JSON, _message(contract), {"ndarray": example}), *forms),
+        parameters=(_OUTPUT, _PUID),
+        problems=(InvalidInput, DuplicateKey),
+    )
+
+
+def feedback(contract: Contract) -> Operation:
+    """POST …/feedback."""
+    asked = {"data": {"ndarray": list(contract.example)}}
+    said = schemas.members(
+        {
+            "request": _message(contract),
+            "response": _OBJECT,
+            "reward": {"type": "number"},
+            "truth": _OBJECT,
+        },
+        ["request"],
+    )
+    body = Shared(
+        schemas.of_model(contract, "SeldonFeedback"),
+        {**said, "anyOf": [{"required": [name]} for name in ("reward", "truth")]},
+    )
+    taken = schemas.members(_ANSWERED)
+    return Operation(
+        TAG,
+        f"Say how good answers of {contract.model_name} were, as Seldon does",
+        {200: Answer("It was taken down.", (Body(JSON, taken),))},
+        request=(Body(JSON, body, {"reward": {"request": asked, "reward": 1.0}}),),
+        parameters=(_PUID,),
+        problems=(InvalidInput, DuplicateKey),
+    )
+
+
+def status(contract: Contract) -> Operation:
+    """GET …/health/status, …/status."""
+    said = schemas.members({**_ANSWERED, "strData": _TEXT})
+    return Operation(
+        TAG,
+        f"Does {contract.model_name} serve",
+        {200: Answer("It does, in the version that is named.", (Body(JSON, said),))},
+        parameters=(_PUID,),
+    )
+
+
+def deployment_ready(contract: Contract) -> Operation:
+    """GET /seldon/…/ready."""
+    return Operation(
+        TAG,
+        f"Is {contract.model_name} ready, for probes that have a token",
+        {200: Answer("It is.", (Body(PLAIN, {"const": "ready"}),))},
+    )
+
+
+def metadata(contract: Contract) -> Operation:
+    """GET …/metadata."""
+    table = schemas.members(
+        {
+            "messagetype": _TEXT,
+            "schema": schemas.members(
+                {"names": _TEXTS, "shape": {"type": "array", "items": {"type": "integer"}}}
+            ),
+        }
+    )
+    said = schemas.members(
+        {
+            "name": {"const": contract.model_name},
+            "versions": _TEXTS,
+            "platform": _TEXT,
+            "inputs": {"type": "array", "items": table},
+            "outputs": {"type": "array", "items": table},
+            "custom": _OBJECT,
+        }
+    )
+    return Operation(
+        TAG,
+        f"Read Seldon's metadata of {contract.model_name}",
+        {200: Answer("What it takes and gives.", (Body(JSON, said),))},
+    )
+
+
+def _message(contract: Contract) -> Schema:
+    kinds: dict[str, Schema] = {
+        "ndarray": schemas.rows(contract),
+        "tensor": _TENSOR,
+        "tftensor": _OBJECT,
+    }
+    data = {
+        "oneOf": [
+            schemas.members({"names": _TEXTS, kind: schema}, [kind])
+            for kind, schema in kinds.items()
+        ]
+    }
+    message: dict[str, Any] = schemas.members({"data": data, "meta": _META}, ["data"])
+    return Shared(schemas.of_model(contract, "SeldonMessage"), message)
+
+
+def _answer() -> Body:
+    message = {
+        **schemas.members({**_ANSWERED, "data": _OBJECT, "jsonData": {}}, ["meta"]),
+        "oneOf": [{"required": ["data"]}, {"required": ["jsonData"]}],
+    }
+    return Body(JSON, Shared("SeldonAnswer", message))

@@ -62,7 +62,7 @@ class Server:
     def pss_mb(self) -> float:
         """Proportional set size of the whole process tree, in MB (1e6 bytes)."""
         kilobytes = 0
-        for pid in _tree(self.process.pid):
+        for pid in tree(self.process.pid):
             with contextlib.suppress(OSError):
                 for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                     if line.startswith("Pss:"):
@@ -71,7 +71,7 @@ class Server:
 
     def open_files(self) -> int:
         """File descriptors of the whole process tree."""
-        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in _tree(self.process.pid))
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(self.process.pid))
 
 
 @contextlib.contextmanager
@@ -93,18 +93,19 @@ def running(
 
 
 def _stop(server: Server) -> None:
-    tree = _tree(server.process.pid)
+    pids = tree(server.process.pid)
     server.process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.process.wait(timeout=20)
     # Some leave children behind when they are asked to end.
-    for pid in tree:
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     server.process.wait(timeout=20)
 
 
-def _tree(root: int) -> list[int]:
+def tree(root: int) -> list[int]:
+    """A process and all below it."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

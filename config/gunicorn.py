@@ -26,6 +26,8 @@ limit_request_line = 8190
 umask = 0o007
 # By default any code of the same user, a model's too, could stop workers through it.
 control_socket_disable = True
+# Its way past the worker would overtake the head of the answer.
+sendfile = False
 accesslog = None
 logger_class = "gateway.worker.GatewayLogger"
 loglevel = _settings.log.level

@@ -5,6 +5,7 @@ nothing of the request, in the answer or in the log.
 """
 
 import secrets
+import socket
 from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -21,6 +22,8 @@ from gateway.errors import PROBLEM_JSON, problem_for_status
 from gateway.security_headers import security_headers
 
 log = structlog.get_logger()
+
+_JOINED_BYTES = 64 * 1024
 
 # The Server header names no product and no version.
 gunicorn.http.wsgi.SERVER = "gateway"
@@ -57,6 +60,18 @@ class GatewayWorker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             self.wsgi.stop()
 
+    def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
+        """Answer, and be free for the next call at once.
+
+        Gunicorn closes gracefully: it waits until the other side has hung up, for which nginx takes
+        its time. That was 40 % of a worker's time at full load.
+        """
+        whole = _HeadWithBody(client)
+        super().handle_request(listener, req, whole, addr)
+        whole.flush()
+        if client.family == socket.AF_UNIX and _nothing_unread(client):
+            client.close()
+
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         """Answer what never became a request of the app's."""
         request_id = secrets.token_hex(16)
@@ -76,6 +91,48 @@ class GatewayWorker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
             if isinstance(exc, kind):
                 return status
         return 400 if isinstance(exc, errors.ParseException) else 500
+
+
+class _HeadWithBody:
+    """A socket that sends the head of an answer together with the first part of its body.
+
+    Gunicorn writes them one by one, and wakes nginx for each: 6 % of the time of a small call.
+    """
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._head: bytes | None = None
+
+    def sendall(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+        elif self._head and len(data) < _JOINED_BYTES:
+            data, self._head = self._head + data, b""
+            self._client.sendall(data)
+        else:
+            # Joining copies: for a large part that costs more than a second write.
+            self.flush()
+            self._client.sendall(data)
+
+    def flush(self) -> None:
+        """Send a head that no body followed."""
+        if self._head:
+            self._client.sendall(self._head)
+            self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def _nothing_unread(client: socket.socket) -> bool:
+    """Whether closing loses nothing: with bytes unread, it would cost the peer the answer's end."""
+    try:
+        client.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @cache

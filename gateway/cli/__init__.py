@@ -22,6 +22,7 @@ COMMANDS = {
     "config": "Check the configuration.",
     "audit": "Who changed what, and when.",
     "logs": "Read the service's log.",
+    "score": "Score a file of any size through the API.",
 }
 
 

@@ -46,6 +46,14 @@ class SlowEstimator(ClassifierMixin, BaseEstimator):
         return np.zeros(len(features))
 
 
+class SlowEcho(SlowEstimator):
+    """Takes its time, and answers the first feature: so each answer says whose it is."""
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        super().predict(features)
+        return features[:, 0]
+
+
 class MoodyEstimator(ClassifierMixin, BaseEstimator):
     """Raises, with the caller's value in its text, when the first feature is above 100."""
 

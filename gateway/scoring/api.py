@@ -76,6 +76,8 @@ class Api:
             ScoringFailed: no answer in all the time there was.
             Stopped: see `Waiting.pause`.
         """
+        # One call of many: what shall end ends here, too.
+        self._waiting.pause(0.0, "")
         return self._call("POST", path, body, headers, row_count)
 
     def _get(self, path: str, what: str) -> dict[str, Any]:

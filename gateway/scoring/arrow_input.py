@@ -43,6 +43,7 @@ def open_arrow(path: Path) -> "ArrowInput":
         stream = pa.ipc.open_stream(source)
         return ArrowInput(path, stream.schema, _from_the_front(stream), 0, source.close)
     except pa.ArrowInvalid as exc:
+        source.close()
         raise ScoringFailed(f"{path} is no Arrow file: {exc}.") from exc
 
 

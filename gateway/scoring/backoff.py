@@ -57,10 +57,13 @@ class Backoff:
             wait_s = retry_after_s(answer) or wait_s
         if now + wait_s - self._failed_at > self.patience_s:
             return None
-        if answer is not None and answer.status == 500:
-            # `internal_error` once; `model_failed` would fail again.
-            return wait_s if answer.code == "internal_error" and self._failures == 1 else None
+        if answer is not None and answer.status == 500 and not self._once_more(answer):
+            return None
         return wait_s + self.random() * min(wait_s, 1.0)
+
+    def _once_more(self, answer: Answer) -> bool:
+        """`internal_error` may have been an accident; `model_failed` would fail again."""
+        return answer.code == "internal_error" and self._failures == 1
 
 
 def retry_after_s(answer: Answer) -> float | None:

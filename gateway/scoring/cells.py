@@ -5,6 +5,7 @@ Text is read by the feature's datatype: an empty cell is a missing value, `3.0` 
 would refuse, it refuses itself.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,9 @@ def chunk_of(rows: Rows, features: Sequence[Feature]) -> Chunk:
     columns: dict[str, Column] = {}
     for feature in features:
         cells = _cells(rows.columns.get(feature.name), good, len(places))
-        columns[feature.name] = _typed(feature, cells, wrong) if rows.text else _doubles(cells)
+        columns[feature.name] = (
+            _typed(feature, cells, wrong) if rows.text else _taken(feature, cells)
+        )
     chunk = Chunk(rows, places, columns, {})
     if wrong:
         refused |= {int(places[at]): faults for at, faults in wrong.items()}
@@ -46,10 +49,29 @@ def _cells(column: Column | None, good: list[int] | None, count: int) -> Column:
     return column if good is None else [column[at] for at in good]
 
 
+def _taken(feature: Feature, cells: Column) -> Column:
+    """Typed values as they are, but for numbers that files hold as another kind of number."""
+    if feature.datatype == "FP64":
+        return _doubles(cells)
+    if feature.datatype == "INT64" and isinstance(cells, np.ndarray):
+        # A file has whole numbers with gaps as doubles.
+        return [_whole(cell) for cell in cells.tolist()]
+    return cells
+
+
+def _whole(cell: float) -> float | int | None:
+    if math.isnan(cell):
+        return None
+    return int(cell) if abs(cell) < _WHOLE_BELOW and cell == int(cell) else cell
+
+
 def _doubles(cells: Column) -> Column:
-    """Numbers as an array, where all of them are."""
-    if isinstance(cells, np.ndarray) or not set(map(type, cells)) <= {int, float}:
+    """Numbers as an array, where all of them are; NaN is a gap."""
+    kinds = set() if isinstance(cells, np.ndarray) else set(map(type, cells))
+    if not kinds or not kinds <= {int, float, type(None)}:
         return cells
+    if type(None) in kinds:
+        cells = [np.nan if cell is None else cell for cell in cells]
     try:
         return np.array(cells, dtype=np.float64)
     except OverflowError:

@@ -6,6 +6,7 @@ A file of nothing but numbers is read straight into an array, five times as fast
 
 import csv
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ class CsvInput:
         self._delimiter = delimiter
         self._lines = Lines(path)
         self.size = self._lines.size
-        self.columns = self._header()
+        with ExitStack() as undo:
+            undo.callback(self._lines.close)
+            self.columns = self._header()
+            undo.pop_all()
         self._row = 0
         self._wanted: Collection[str] = self.columns
         self._only_numbers = False
@@ -79,11 +83,12 @@ class CsvInput:
         """Records as csv reads them. Raises ScoringFailed, naming the line."""
         records = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         while True:
+            first_line = self._lines.line + 1
             try:
                 record = next(records, None)
             except csv.Error as exc:
                 raise ScoringFailed(
-                    f"{self.path}, line {self._lines.line}: no valid CSV ({exc})."
+                    f"{self.path}, line {first_line}: no valid CSV ({exc})."
                 ) from exc
             if record is None:
                 return

@@ -76,6 +76,7 @@ def open_input(path: Path) -> Input:
         raise ScoringFailed(f"{path}: {exc.strerror or exc}.") from exc
     twice = sorted({name for name in found.columns if found.columns.count(name) > 1})
     if twice:
+        found.close()
         raise ScoringFailed(f"{path} has more than one column {twice[0]!r}.")
     return found
 

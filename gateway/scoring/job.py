@@ -15,7 +15,7 @@ from gateway.scoring.outputs import Output
 from gateway.scoring.refused import RefusedReport
 from gateway.scoring.rows import Column, Scored
 
-_SAVE_EVERY_S = 0.5
+_SAVE_EVERY_S = 0.25
 _LOOK_EVERY_S = 0.5
 # So many refused at the beginning are a mistake in the file, not in its rows.
 _MANY_ROWS = 100

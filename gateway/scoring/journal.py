@@ -51,7 +51,7 @@ class Journal:
         self._path = path
 
     def load(self, facts: JobFacts) -> Done | None:
-        """What an earlier run of the same job did; None where there was none.
+        """What an earlier run of the same job did; None where that is nothing.
 
         Raises: ScoringFailed, where it was another job.
         """
@@ -63,6 +63,9 @@ class Journal:
             raise ScoringFailed(f"{self._path} is damaged; --restart begins anew.") from exc
         if document.get("format") != _FORMAT:
             raise ScoringFailed(f"{self._path} is of another release; --restart begins anew.")
+        done = document["done"]
+        if not done["end"][0]:
+            return None
         before = document["job"] | {"kept": tuple(document["job"]["kept"])}
         other = [name for name, value in asdict(facts).items() if before.get(name) != value]
         if other:
@@ -70,7 +73,6 @@ class Journal:
                 f"{self._path} belongs to an interrupted run that was not the same"
                 f" ({', '.join(other)} differ). --restart begins anew."
             )
-        done = document["done"]
         return Done(**done | {"end": Position(*done["end"])})
 
     def save(self, facts: JobFacts, done: Done) -> None:

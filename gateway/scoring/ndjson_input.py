@@ -1,6 +1,7 @@
 """NDJSON: one JSON object a line."""
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,12 @@ class NdjsonInput:
         self.size = self._lines.size
         self._row = 0
         self._wanted: Collection[str] = ()
-        self.columns = self._members(_LOOKED_AT)
-        if not self.columns:
-            raise ScoringFailed(f"{path} has no JSON objects in its first lines.")
+        with ExitStack() as undo:
+            undo.callback(self._lines.close)
+            self.columns = self._members(_LOOKED_AT)
+            if not self.columns:
+                raise ScoringFailed(f"{path} has no JSON objects in its first lines.")
+            undo.pop_all()
         self.seek(Position())
 
     def select(self, names: Collection[str], *, only_numbers: bool) -> None:  # noqa: ARG002

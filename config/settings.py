@@ -149,6 +149,12 @@ class DocsSettings(_Section):
     page: bool = True
 
 
+class SageMakerSettings(_Section):
+    # Empty: nobody. Only `gateway serve` reads this, and does not start without it.
+    partner: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")] = ""
+    plan: str = "unlimited"
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -167,6 +173,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     models: ModelSettings = ModelSettings()
     docs: DocsSettings = DocsSettings()
+    sagemaker: SageMakerSettings = SageMakerSettings()
     log: LogSettings = LogSettings()
 
     @property

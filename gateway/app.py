@@ -166,7 +166,7 @@ def _add_routes(
         max_depth=settings.server.json_max_depth,
         max_elements=settings.server.json_max_elements,
     )
-    caps = _body_caps(settings.server)
+    caps = body_caps(settings.server)
     exchange = Exchange(parser, caps)
     api = JsonApi(app)
     api.add_resource(Live, "/livez", endpoint="live")
@@ -209,7 +209,8 @@ def _add_document(api: JsonApi, app: Flask, settings: Settings, inference: Infer
     api.add_resource(OpenApi, "/openapi.json", endpoint="openapi", resource_class_args=(documents,))
 
 
-def _body_caps(server: ServerSettings) -> BodyCaps:
+def body_caps(server: ServerSettings) -> BodyCaps:
+    """How large a body may be, in each way it is measured."""
     inflation = InflationCaps(server.max_inflated_bytes, server.max_inflation_ratio)
     return BodyCaps(server.max_body_bytes, inflation)
 

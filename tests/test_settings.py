@@ -101,6 +101,8 @@ def test_the_environment_overrides_every_setting(
         "models.retired_for_s": 0.0,
         "docs.openapi": False,
         "docs.page": False,
+        "sagemaker.partner": "cloud",
+        "sagemaker.plan": "standard",
         "log.level": "debug",
     }
     for name, value in given.items():

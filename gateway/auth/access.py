@@ -17,12 +17,38 @@ from gateway.request_context import context
 log = structlog.get_logger()
 
 
-class Access:
+class Authorization:
+    """Allows what a route needs.
+
+    Args:
+        needs: by endpoint, PUBLIC, ANY_TOKEN or the verb that the caller's scopes must allow on the
+            model. An endpoint that is not named here, like a path that does not exist, is not
+            public.
+    """
+
+    def __init__(self, needs: Mapping[str, str], default_model_name: Callable[[], str]) -> None:
+        self._needs = needs
+        self._default_model_name = default_model_name
+
+    def is_public(self, endpoint: str | None) -> bool:
+        """Whether anybody may call it."""
+        return self._needs.get(endpoint or "") == PUBLIC
+
+    def authorize(self) -> None:
+        """Raises: InsufficientScope."""
+        verb = self._needs.get(request.endpoint or "", ANY_TOKEN)
+        principal = context().principal
+        if principal is None or verb == ANY_TOKEN:
+            return
+        model_name = (request.view_args or {}).get("model_name") or self._default_model_name()
+        if not principal.may(verb, model_name):
+            raise InsufficientScope(f"model:{model_name}:{verb}")
+
+
+class Access(Authorization):
     """Lets a request pass if its token is valid, and allows what its route needs.
 
     Args:
-        needs: by endpoint, PUBLIC, ANY_TOKEN or the verb that the token must allow on the model.
-            An endpoint that is not named here, like a path that does not exist, needs a token.
         token_header: by path, a header other than Authorization that may have the token.
     """
 
@@ -34,15 +60,14 @@ class Access:
         default_model_name: Callable[[], str],
         token_header: Callable[[str], str],
     ) -> None:
+        super().__init__(needs, default_model_name)
         self._verifier = verifier
         self._failures = failures
-        self._needs = needs
-        self._default_model_name = default_model_name
         self._token_header = token_header
 
     def authenticate(self) -> None:
         """Raises: Unauthenticated, MalformedAuthorization, ControlStoreUnavailable, RateLimited."""
-        if self._needs.get(request.endpoint or "") == PUBLIC:
+        if self.is_public(request.endpoint):
             return
         current = context()
         current.enter("auth")
@@ -54,16 +79,6 @@ class Access:
                 self._failures.count(current.client_address, problem)
             raise
         current.enter("")
-
-    def authorize(self) -> None:
-        """Raises: InsufficientScope."""
-        verb = self._needs.get(request.endpoint or "", ANY_TOKEN)
-        principal = context().principal
-        if principal is None or verb == ANY_TOKEN:
-            return
-        model_name = (request.view_args or {}).get("model_name") or self._default_model_name()
-        if not principal.may(verb, model_name):
-            raise InsufficientScope(f"model:{model_name}:{verb}")
 
 
 class FailureLimit:

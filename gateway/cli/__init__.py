@@ -14,6 +14,7 @@ import click
 COMMANDS = {
     "run": "Serve predictions and tokens.",
     "stack": "Serve in the production shape: nginx, TLS, Redis, separate processes.",
+    "serve": "Serve as a SageMaker container does: without tokens, as one partner.",
     "status": "Workers, models and stores, as they are now.",
     "partner": "Create, show and change partners.",
     "key": "List, rotate and retire signing keys.",

@@ -32,10 +32,7 @@ def prepare(settings: Settings, *, demo: bool) -> None:
         demo: also train the example model, activate it, and create the partner `demo`, whose
             credentials go to `demo-credentials.json` (mode 0600).
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if schema.current(settings.database_url) != schema.HEAD:
-        _run_module("gateway.control.migrate", settings)
-    create_status_database(settings.status_url)
+    prepare_stores(settings)
     admin = Administration(settings)
     _make_keys(admin)
     if demo:
@@ -43,6 +40,14 @@ def prepare(settings: Settings, *, demo: bool) -> None:
         _add_demo_partner(admin)
     # What serves is forked from this process, and no connection of SQLite's may cross a fork.
     admin.close()
+
+
+def prepare_stores(settings: Settings) -> None:
+    """Create the control store and the status database where they are missing, and no key."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if schema.current(settings.database_url) != schema.HEAD:
+        _run_module("gateway.control.migrate", settings)
+    create_status_database(settings.status_url)
 
 
 def first_caller(settings: Settings) -> str:

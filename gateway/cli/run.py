@@ -59,9 +59,9 @@ def run(
         raise click.UsageError("A PATH is served by the role joined only: gateway model add PATH.")
     if port is not None:
         bind = bind or f"127.0.0.1:{port}"
-    _set("GATEWAY_SERVER__BIND", bind)
-    _set("GATEWAY_SERVER__WORKERS", workers)
-    _set("GATEWAY_DATA_DIR", data_dir)
+    set_variable("GATEWAY_SERVER__BIND", bind)
+    set_variable("GATEWAY_SERVER__WORKERS", workers)
+    set_variable("GATEWAY_DATA_DIR", data_dir)
     settings = _with_own_base_url(service_settings())
     calls = _prepared(settings, paths, demo=demo, trust=trust) if role == "joined" else []
     if role != "predictions":
@@ -70,7 +70,7 @@ def run(
         write_running_settings(settings)
     if calls:
         click.echo(partner_commands(settings, calls, partner=first_caller(settings)), err=True)
-    _serve(role)
+    start_server(FACTORIES[role])
 
 
 def _prepared(
@@ -95,7 +95,7 @@ def _with_own_base_url(settings: Settings) -> Settings:
     configured = settings.server.base_url != ServerSettings().base_url
     if configured or host not in ("127.0.0.1", "localhost"):
         return settings
-    _set("GATEWAY_SERVER__BASE_URL", f"http://localhost:{port}")
+    set_variable("GATEWAY_SERVER__BASE_URL", f"http://localhost:{port}")
     return service_settings()
 
 
@@ -105,12 +105,14 @@ def _refuse_unusable_keys(settings: Settings) -> None:
         raise click.ClickException("\n".join(problems))
 
 
-def _set(name: str, value: object) -> None:
+def set_variable(name: str, value: object) -> None:
+    """Let what the command line says win over the configuration, in what is started as well."""
     if value is not None:
         os.environ[name] = str(value)
 
 
-def _serve(role: str) -> None:
+def start_server(factory: str, *arguments: str) -> None:
+    """Become Gunicorn with this app."""
     # In this very process: a second interpreter would take half a second more to start.
-    sys.argv = ["gunicorn", "-c", "python:config.gunicorn", FACTORIES[role]]
+    sys.argv = ["gunicorn", "-c", "python:config.gunicorn", *arguments, factory]
     _Server("%(prog)s [OPTIONS] APP").run()

@@ -84,8 +84,9 @@ class ControlStore:
     # Partners and their secrets
 
     def create_partner(
-        self, name: str, client_id: str, plan: str, scopes: Sequence[str], secret_digest: str
+        self, name: str, client_id: str, plan: str, scopes: Sequence[str], secret_digest: str | None
     ) -> int:
+        """A partner without a secret cannot ask for a token."""
         now = self._clock()
         with self._change("partner_created", name) as change:
             if change.find(partners, partners.c.name == name):
@@ -100,7 +101,8 @@ class ControlStore:
                     created_at=now,
                 )
             )
-            change.run(_new_secret(name, secret_digest, now))
+            if secret_digest is not None:
+                change.run(_new_secret(name, secret_digest, now))
             change.after = {"client_id": client_id, "plan": plan, "scopes": sorted(scopes)}
         return change.revision
 

@@ -1,13 +1,13 @@
 """The endpoints of every dialect, as Flask-RESTful resources."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Response, request
 from flask_restful import Api, Resource
 
 from gateway.dialects import DIALECTS
-from gateway.dialects.endpoint import Endpoint, Reply
+from gateway.dialects.endpoint import Dialect, Endpoint, Reply
 from gateway.inference import Inference
 from gateway.request_context import context, note
 from gateway.resources.exchange import Exchange
@@ -30,9 +30,11 @@ class DialectResource(Resource):  # type: ignore[misc]  # flask_restful has no t
         return _response(self._endpoint.answer(self._make_call()))
 
 
-def add_dialects(api: Api, make_call: Callable[[], "RequestCall"]) -> None:
-    """Route every endpoint of every dialect."""
-    for dialect in DIALECTS:
+def add_dialects(
+    api: Api, make_call: Callable[[], "RequestCall"], dialects: Iterable[Dialect] = DIALECTS
+) -> None:
+    """Route every endpoint of these dialects."""
+    for dialect in dialects:
         for endpoint in dialect.endpoints:
             api.add_resource(
                 _with_method(endpoint.method),

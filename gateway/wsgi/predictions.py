@@ -1,6 +1,7 @@
 """The prediction app alone. Its process holds public keys only."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,9 +77,16 @@ def app() -> Service:
 
 
 def make_predictions(
-    settings: Settings, watcher: SnapshotWatcher, flask_limiter: Limiter
+    settings: Settings,
+    watcher: SnapshotWatcher,
+    flask_limiter: Limiter,
+    create: Callable[..., Flask] | None = None,
 ) -> Predictions:
-    """The prediction app with its models loaded: before the fork, so that workers share them."""
+    """The prediction app with its models loaded: before the fork, so that workers share them.
+
+    Args:
+        create: makes the app of its parts; by default the one for partners with tokens.
+    """
     partners = make_partner_limiter(flask_limiter, settings.limits)
     signatures = signature_policy(settings.models)
     models = ServedModels(ModelStore(settings.models_dir, signatures=signatures))
@@ -86,13 +94,13 @@ def make_predictions(
     follower.follow()
     statistics = writing_engine(settings.status_url, durable=False)
     shadowing = Shadowing(partial(add_shadow_statistics, statistics))
-    flask_app = create_app(
-        settings,
-        watcher,
-        models,
-        flask_limiter,
-        partners,
-        lambda: models.ready,
+    create = create or partial(create_app, flask_limiter=flask_limiter)
+    flask_app = create(
+        settings=settings,
+        watcher=watcher,
+        models=models,
+        partner_limiter=partners,
+        ready=lambda: models.ready,
         shadowing=shadowing,
     )
     return Predictions(flask_app, partners, follower, shadowing)

@@ -1,0 +1,90 @@
+"""The app of a SageMaker container: two paths, one caller, no tokens.
+
+Everything behind the door is as in `gateway.app`: the contract is checked, the partner's plan is
+charged, and each request has its event. There is no other path, and no token is understood here.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from flask import Flask, request
+
+from config.settings import Settings
+from gateway.admission import Admission
+from gateway.app import answer_problem, body_caps
+from gateway.auth.door import CloudDoor
+from gateway.control.watcher import SnapshotWatcher
+from gateway.deadline import DeadlineRunner
+from gateway.dialects import invocations
+from gateway.errors import JsonApi
+from gateway.inference import Inference
+from gateway.limits import PartnerLimiter
+from gateway.request_context import RequestClock
+from gateway.resources.dialect import RequestCall, add_dialects
+from gateway.resources.exchange import Exchange
+from gateway.security_headers import add_security_headers
+from gateway.shadow import Shadowing
+from gateway.wire.content_coding import compress
+from gateway.wire.json_document import JsonParser
+from model import ServedModels
+
+DIALECT = replace(invocations.DIALECT, endpoints=(invocations.INVOCATIONS, invocations.PING))
+NEEDS = {f"{DIALECT.name}.{endpoint.name}": endpoint.needs for endpoint in DIALECT.endpoints}
+_ROW_ENDPOINTS = {f"{DIALECT.name}.{each.name}" for each in DIALECT.endpoints if each.takes_rows}
+
+
+def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part once.
+    settings: Settings,
+    watcher: SnapshotWatcher,
+    models: ServedModels,
+    partner_limiter: PartnerLimiter,
+    ready: Callable[[], bool],
+    shadowing: Shadowing | None = None,
+) -> Flask:
+    """The WSGI app that acts as the partner `settings.sagemaker.partner`.
+
+    Args: as of `gateway.app.create_app`.
+    """
+    app = Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
+    app.url_map.merge_slashes = False
+
+    admission = Admission(partner_limiter, free_endpoints=(), row_endpoints=_ROW_ENDPOINTS)
+    inference = Inference(
+        models,
+        admission,
+        DeadlineRunner(settings.server.max_abandoned_predictions),
+        default_model=settings.models.default,
+        shadowing=shadowing,
+    )
+    door = CloudDoor(
+        watcher,
+        settings.sagemaker.partner,
+        settings.auth.refuse_tokens_after_s,
+        NEEDS,
+        inference.default_model_name,
+    )
+    clock = RequestClock(
+        deadline_s=settings.server.request_deadline_s, max_wait_s=settings.server.max_wait_s
+    )
+
+    # As in `gateway.app`, but for the second step.
+    app.before_request(clock.begin_request)
+    app.before_request(door.admit)
+    app.before_request(admission.refuse_exhausted)
+    app.before_request(door.authorize)
+
+    parser = JsonParser(
+        max_depth=settings.server.json_max_depth, max_elements=settings.server.json_max_elements
+    )
+    exchange = Exchange(parser, body_caps(settings.server))
+    add_dialects(JsonApi(app), partial(RequestCall, inference, exchange, ready), [DIALECT])
+
+    app.register_error_handler(Exception, answer_problem)
+    # Flask runs these from the last to the first.
+    app.after_request(clock.finish_request)
+    add_security_headers(app)
+    app.after_request(admission.add_fields)
+    app.after_request(lambda answer: compress(answer, request.headers.get("Accept-Encoding", "")))
+    return app

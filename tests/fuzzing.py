@@ -73,7 +73,10 @@ _TENSORS = (
     b'{"inputs":[{"name":"f","datatype":"FP64","shape":[1,2],"data":[1,2]}],"id":"x",'
     b'"parameters":{"binary_data_output":true},"outputs":[{"name":"predictions"}]}'
 )
-_BINARY = b'{"inputs":[{"name":"f","datatype":"FP64","shape":[1,2],"parameters":{"binary_data_size":16}}]}'
+_BINARY = (
+    b'{"inputs":[{"name":"f","datatype":"FP64","shape":[1,2],'
+    b'"parameters":{"binary_data_size":16}}]}'
+)
 _TEXT = b'{"columns":{"a":[1,2],"b":[null,1e3]}}' * 100
 
 

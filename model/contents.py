@@ -162,7 +162,9 @@ def _defines_its_class(module: Path) -> bool:
 def _component(module: Path) -> Contents:
     """A module and everything beside it, which its code may read or import."""
     if not _defines_its_class(module):
-        raise ArtifactRejected(f"{module.name} has no class {module.stem}.")
+        raise ArtifactRejected(
+            f"{module.name} has no class {module.stem}; name the class as its file."
+        )
     paths = [path for path in files_below(module.parent) if not _NOT_TAKEN.search(path)]
     paths = [path for path in paths if path != SIGNATURE_FILE]
     size = sum((module.parent / path).stat().st_size for path in paths)
@@ -186,10 +188,16 @@ def _artifact_or_remote(source: Path) -> Contents:
         raise ArtifactRejected(
             f"There is no {source}; give the path of a saved model, or of its folder."
         )
-    if len(artifacts) != 1:
+    if not artifacts:
+        what = "is no model file" if source.is_file() else "has no model file"
         raise ArtifactRejected(
-            f"{source.name} has {len(artifacts)} model files where one is needed "
-            f"({', '.join(ARTIFACT_SUFFIXES)}); name the file itself."
+            f"{source.name} {what}: a Model.py with class Model, a model.toml with [remote], or one"
+            f" of {', '.join(ARTIFACT_SUFFIXES)}."
+        )
+    if len(artifacts) > 1:
+        raise ArtifactRejected(
+            f"{source.name} has {len(artifacts)} model files where one is needed; name the file"
+            " itself."
         )
     [artifact] = artifacts
     files = {artifact.name: read_bytes(artifact)}

@@ -84,7 +84,12 @@ def test_the_contract_is_what_partners_read(shell: Shell) -> None:
         ),
         ({"A.py": b"class A: pass\n", "B.py": b"class B: pass\n"}, "several classes"),
         ({"a.pkl": b"", "b.pkl": b""}, "2 model files"),
-        ({"notes.txt": b""}, "0 model files"),
+        ({"notes.txt": b""}, "source has no model file: a Model.py with class Model"),
+        ({"Model.py": b"class Model:\n    def predict(self): pass\n"}, "write def predict("),
+        ({"Model.py": b"class Model:\n    predict = 5\n"}, "predict is not a method"),
+        ({"Model.py": b"import nosuchlib\nclass Model:\n    pass\n"}, "'nosuchlib', which is not"),
+        ({"model.skops": b"PK"}, "model.skops cannot be loaded"),
+        ({"model.pkl.gz": b"\x1f\x8b\x08"}, "damaged or cut short"),
         ({"model.toml": b"[remote"}, "not valid TOML"),
     ],
 )
@@ -100,6 +105,38 @@ def test_what_is_no_model_is_refused(
     assert says in shell.refused("model", "add", str(folder), "--name", "new")
     assert not (shell.data_dir / "models" / "new").exists()
     assert not list((shell.data_dir / "models").glob(".adding-*"))
+
+
+def test_a_file_of_another_kind_is_refused(shell: Shell, tmp_path: Path) -> None:
+    """It says which kinds there are; and one that was cut short is not loaded either."""
+    (tmp_path / "plot.png").write_bytes(b"\x89PNG")
+    whole = (save_artifact(tmp_path / "wine", wine_classifier()) / "model.joblib").read_bytes()
+    (tmp_path / "cut.joblib").write_bytes(whole[: len(whole) // 2])
+
+    assert "plot.png is no model file" in shell.refused("model", "add", str(tmp_path / "plot.png"))
+    assert "cut.joblib cannot be loaded" in shell.refused(
+        "model", "add", str(tmp_path / "cut.joblib")
+    )
+
+
+@pytest.mark.parametrize(
+    ("model_toml", "says"),
+    [
+        ("[example]\nrows = [[1.0]]\n", "have 1 feature, the model takes 13"),
+        ('[[outputs]]\nname = "nope"\n', "has no output 'nope'; it has predictions"),
+        ('[[outputs]]\nname = "probabilities"\nnames = ["a"]\n', "3 columns, names lists 1"),
+        ('[[features]]\nname = "beer"\n', "beer"),
+        ("[modle]\n", "unknown key 'modle'"),
+    ],
+)
+def test_a_model_toml_that_contradicts_the_estimator_is_refused(
+    shell: Shell, tmp_path: Path, model_toml: str, says: str
+) -> None:
+    """What is declared and what is there, both in the line; nothing half-added."""
+    folder = save_artifact(tmp_path / "new", wine_classifier(), model_toml)
+
+    assert says in shell.refused("model", "add", str(folder))
+    assert not (shell.data_dir / "models" / "new").exists()
 
 
 def test_an_estimator_that_is_not_fitted_is_refused(shell: Shell, tmp_path: Path) -> None:

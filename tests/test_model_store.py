@@ -230,7 +230,7 @@ def test_damaged_manifest_is_refused(store, folder, content):
 
 
 @pytest.mark.parametrize(
-    ("artifacts", "reason"), [([], "0 model files"), (["a.pkl", "b.joblib"], "2 model files")]
+    ("artifacts", "reason"), [([], "has no model file"), (["a.pkl", "b.joblib"], "2 model files")]
 )
 def test_folder_without_exactly_one_artifact_is_refused(tmp_path, store, artifacts, reason):
     """Which file is the model is never guessed."""

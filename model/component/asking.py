@@ -44,6 +44,15 @@ def choose(component: Component, rows: Array, names: list[str]) -> tuple[Ask, An
     )
 
 
+def require_callable(component: Component) -> None:
+    """Look at the hook that would be asked first. Asks nothing.
+
+    Raises:
+        ArtifactRejected: it cannot be called with what hooks are given.
+    """
+    any(_ask_by(component, name) for name in _ANSWERING)
+
+
 def rows_of(batch: Batch) -> Array:
     """The rows as hooks get them, theirs to change.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.batch import Array
 from model.component.answers import PREDICTIONS, Answer
+from model.component.asking import require_callable
 from model.component.cells import datatype_of
 from model.component.construction import Component
 from model.component.features import find_features
@@ -33,6 +34,8 @@ def derive_component(
             contradicts model.toml, or gives no table.
     """
     component = Component(files, module, declaration.parameters)
+    # Before its features: who has to write those down shall have a class that can be asked.
+    require_callable(component)
     metadata = _metadata(component)
     features, columns = find_features(component, metadata, declaration)
     if declaration.example_rows:

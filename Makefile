@@ -56,8 +56,17 @@ stack: $(VENV)/.runtime  ## Serve in the production shape: nginx, TLS, Redis (PO
 test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(BIN)/python -c "from gateway.cli.stack.servers import main; main()" || echo "Tests that need these servers fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system
+	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
 	@$(BIN)/python -m pytest tests/system
+
+.venv-compose/.installed: requirements/compose.txt | $(VENV)/.dev
+	@$(BIN)/python -m venv --clear .venv-compose
+	@.venv-compose/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/compose.txt
+	@touch $@
+
+image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it
+	@$(BIN)/python -m pytest -s tests/container
 
 compatibility: $(VENV)/.dev  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
@@ -91,6 +100,9 @@ lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(PIN) --group build --group dev --all-extras -c requirements/extras.txt -o requirements/dev.txt
 	$(subst pyproject.toml,--group mlserver,$(PIN)) -o requirements/mlserver.txt
 	for peer in $(PEERS); do $(subst pyproject.toml,bench/requirements/$$peer.in,$(PIN)) -o bench/requirements/$$peer.txt; done
+	$(subst pyproject.toml,--group compose,$(PIN)) -o requirements/compose.txt
+	$(subst pyproject.toml,--group scan,$(PIN)) -o requirements/scan.txt
+	$(subst pyproject.toml,--group sbom,$(PIN)) -o requirements/sbom.txt
 
 clean:  ## Remove the virtual environments and all runtime data
 	rm -rf $(VENV) $(MLSERVER) .venv-bench var

@@ -30,10 +30,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from config.secret_files import UnusableSecret, read_secret
+
 SHIPPED_CONFIG = Path(__file__).with_name("gateway.toml")
 
 _BIND = re.compile(r"unix:/?[^\s\"']+|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
+_URL_WITH_USER = re.compile(r"[a-z+0-9]+://[^/:@]+@")
 _UNSAFE_IN_URL = re.compile(r"[\s\"'\\`$]")
 
 
@@ -117,12 +120,14 @@ class AuthSettings(_Section):
 
 class ControlSettings(_Section):
     database_url: str = ""
+    password_file: str = ""
     status_url: str = ""
     poll_s: Annotated[float, Field(gt=0, le=1.5)] = 1.0
 
 
 class LimitSettings(_Section):
     storage: Annotated[str, Field(pattern=r"^(memory://|rediss?://|redis\+unix://)")] = "memory://"
+    password_file: str = ""
     timeout_s: Annotated[float, Field(gt=0, le=1)] = 0.05
     fallback_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     lease_ttl_s: Count = 30
@@ -182,15 +187,23 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return self.control.database_url or self._sqlite_url("control")
+        return self._with_password(self.control.database_url) or self._sqlite_url("control")
 
     @property
     def status_url(self) -> str:
         if self.control.status_url:
-            return self.control.status_url
+            return self._with_password(self.control.status_url)
         if self.control.database_url and not self.control.database_url.startswith("sqlite"):
-            return self.control.database_url
+            return self.database_url
         return self._sqlite_url("status")
+
+    def _with_password(self, url: str) -> str:
+        """The URL with the password of its user, where that is in a file."""
+        if not self.control.password_file:
+            return url
+        password = read_secret(Path(self.control.password_file)).decode()
+        user, at, place = url.partition("@")
+        return f"{user}:{quote(password, safe='')}{at}{place}"
 
     def _sqlite_url(self, name: str) -> str:
         # In a URL, % and ? in the name of a folder would mean something else.
@@ -223,6 +236,7 @@ class Settings(BaseSettings):
             *_unsafe_limits(settings),
             *_unsafe_issuer(settings),
             *_unsafe_signatures(settings),
+            *_unusable_passwords(settings),
         ]
         if problems:
             raise InvalidSettings(problems)
@@ -273,6 +287,20 @@ def _unsafe_signatures(settings: Settings) -> list[str]:
     if settings.models.require_signature and not settings.models.signing_public_key:
         return ["models.require_signature is on: name the key in models.signing_public_key"]
     return []
+
+
+def _unusable_passwords(settings: Settings) -> list[str]:
+    control, limits = settings.control, settings.limits
+    problems: list[str] = []
+    if control.password_file and not _URL_WITH_USER.match(control.database_url):
+        problems.append("control.password_file is set: control.database_url must name the user")
+    for name, path in (("control", control.password_file), ("limits", limits.password_file)):
+        try:
+            if path:
+                read_secret(Path(path))
+        except UnusableSecret as exc:
+            problems.append(f"{name}.password_file: {exc}")
+    return problems
 
 
 def _without_faults(data: dict[str, Any], exc: ValidationError) -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from app_fixture import AppFixture, make_app
 from cli_fixtures import Shell, make_data_dir
+from postgres_server import PostgresServer, running_postgres
+
+from gateway.control import migrate
+from gateway.control.tables import metadata
 
 # Settings of the shell that runs the tests must not decide what they see.
 for _name in [name for name in os.environ if name.startswith("GATEWAY_")]:
@@ -36,3 +41,21 @@ def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A data directory as `make run` makes it, and its commands. Not to be changed: copy it."""
     return Shell(make_data_dir(tmp_path_factory.mktemp("prepared")))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, with a control store in its database `control`."""
+    with running_postgres() as server:
+        server.run("CREATE DATABASE control")
+        migrate.upgrade(server.url("control"))
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """An empty control store in PostgreSQL: as after its migrations."""
+    tables = ", ".join(set(metadata.tables) - {"control_state"})
+    postgres.run(f"TRUNCATE {tables} RESTART IDENTITY", "control")
+    postgres.run("UPDATE control_state SET revision = 1", "control")
+    return postgres.url("control")

@@ -59,9 +59,11 @@ def test_every_setting_has_a_comment() -> None:
 
 
 def test_the_environment_overrides_every_setting(
-    config: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each setting by its documented variable, also over what the file says."""
+    password = tmp_path / "password"
+    password.touch(mode=0o600)
     config.write_text('[auth]\naudience = "from the file"\n[log]\nlevel = "error"\n')
     given = {
         "data_dir": "elsewhere",
@@ -83,10 +85,12 @@ def test_the_environment_overrides_every_setting(
         "auth.leeway_s": 0,
         "auth.max_token_bytes": 1024,
         "auth.refuse_tokens_after_s": 5.0,
-        "control.database_url": "sqlite:////a",
+        "control.database_url": "postgresql+psycopg://tokens@db/gateway",
+        "control.password_file": str(password),
         "control.status_url": "sqlite:////b",
         "control.poll_s": 0.5,
         "limits.storage": "redis+unix:///run/redis.sock",
+        "limits.password_file": str(password),
         "limits.timeout_s": 0.1,
         "limits.fallback_share": 0.5,
         "limits.lease_ttl_s": 3,

@@ -32,11 +32,18 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """Raises: UnusableFile."""
+    """Read a file that only its owner may read.
+
+    Where that is somebody else, our group may, too: so a mounted secret reaches whoever it is for.
+
+    Raises: UnusableFile, if it is missing or open to others.
+    """
     try:
         with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
+            found = os.fstat(file.fileno())
+            mode = stat.S_IMODE(found.st_mode)
+            mounted = found.st_uid not in {os.geteuid(), os.getuid()}
+            if mode & (0o037 if mounted else 0o077):
                 raise UnusableFile(f"{path} is open to others (mode {mode:04o}): chmod 600 it")
             return file.read()
     except OSError as exc:

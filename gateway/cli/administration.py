@@ -129,9 +129,10 @@ def administration(data_dir: Path | None) -> Administration:
     return Administration(_loaded(load_running_settings, **overrides))
 
 
-def service_settings() -> Settings:
+def service_settings(data_dir: Path | None = None) -> Settings:
     """The settings for a service that is about to start, whatever another one ran with."""
-    return _loaded(load_settings)
+    overrides = {"data_dir": data_dir} if data_dir is not None else {}
+    return _loaded(load_settings, **overrides)
 
 
 def _loaded(load: Callable[..., Settings], **overrides: object) -> Settings:

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from gateway.auth.keys import make_signing_key, write_private_key
+from gateway.auth.keys import (
+    SigningKey,
+    UnusableKey,
+    load_private_key,
+    make_pepper,
+    make_signing_key,
+    write_private_key,
+)
 from gateway.cli.administration import AdminGroup, Administration, administration, refusable
 from gateway.cli.output import json_option, moment, show_json, show_table
 
@@ -46,12 +53,17 @@ def rotate(data_dir: Path | None) -> None:
 def stage_key(admin: Administration) -> str:
     """Publish a new key that does not sign yet; return when every live worker has it.
 
+    A key file that this gateway never had goes first: where keys are mounted, that is how a new
+    one comes.
+
     Raises: click.ClickException, where a worker does not get it: a token it cannot verify would
         be refused there.
     """
     store = admin.store
-    signing_key = make_signing_key()
-    write_private_key(admin.settings.keys_dir, signing_key)
+    signing_key = _mounted_key(admin)
+    if signing_key is None:
+        signing_key = make_signing_key()
+        write_private_key(admin.settings.keys_dir, signing_key)
     revision = refusable(
         store.add_key,
         signing_key.kid,
@@ -66,6 +78,26 @@ def stage_key(admin: Administration) -> str:
     return signing_key.kid
 
 
+def _mounted_key(admin: Administration) -> SigningKey | None:
+    keys_dir = admin.settings.keys_dir
+    for path in sorted(keys_dir.glob("*.pem")):
+        # One that was retired, because it leaked perhaps, must not come back.
+        if not admin.store.ever_had_key(path.stem):
+            try:
+                return load_private_key(keys_dir, path.stem)
+            except UnusableKey as exc:
+                raise click.ClickException(str(exc)) from exc
+    return None
+
+
+@key.command("make")
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+def make_key(out: Path) -> None:
+    """Make a key file in a folder, and a pepper if there is none: to be mounted as a secret."""
+    make_pepper(out)
+    click.echo(write_private_key(out, make_signing_key()))
+
+
 @key.command()
 @click.argument("kid")
 @click.option("--force", is_flag=True, help="Even if tokens it signed may still be alive.")
@@ -76,7 +108,10 @@ def retire(data_dir: Path | None, kid: str, force: bool) -> None:
     if not force:
         _refuse_if_tokens_live(admin, kid)
     revision = refusable(admin.store.retire_key, kid)
-    (admin.settings.keys_dir / f"{kid}.pem").unlink(missing_ok=True)
+    try:
+        (admin.settings.keys_dir / f"{kid}.pem").unlink(missing_ok=True)
+    except OSError:
+        click.echo(f"Its file stays, because it is mounted: take {kid}.pem out of the secret.")
     click.echo(f"Key {kid} retired.")
     admin.finish(revision)
 

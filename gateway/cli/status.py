@@ -9,6 +9,7 @@ import click
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.secret_files import UnusableSecret, read_secret
 from gateway.cli.administration import AdminCommand, Administration, administration
 from gateway.cli.output import json_option, moment, show_json, show_table
 from gateway.control.worker_status import Worker, live_workers
@@ -85,9 +86,12 @@ def _limits_state(admin: Administration) -> str:
     if limits.in_memory:
         return "in memory of each worker"
     url = limits.storage.replace("redis+unix://", "unix://")
+    options: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1}
     try:
-        redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1).ping()
-    except redis.RedisError:
+        if limits.password_file:
+            options["password"] = read_secret(Path(limits.password_file)).decode()
+        redis.Redis.from_url(url, **options, driver_info=None).ping()
+    except (redis.RedisError, UnusableSecret):
         return "away"
     return "up"
 

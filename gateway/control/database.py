@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
 BUSY_TIMEOUT_S = 5.0
+# A database that does not answer must not hold up the thread that looks for changes.
+_CONNECT_WITHIN_S = 3
 
 
 def reading_engine(url: str) -> Engine:
@@ -17,6 +19,10 @@ def reading_engine(url: str) -> Engine:
     A new connection each time notices a database that was moved away or restored from a backup,
     and survives a fork. It costs 0.3 ms, once a poll.
     """
+    if sqlite_path(url) is None:
+        # One state for all of a snapshot's queries, and no way to write by mistake.
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        return _engine(url, mode="ro", begin="", poolclass=NullPool, execution_options=options)
     return _engine(url, mode="ro", begin="BEGIN", poolclass=NullPool)
 
 
@@ -33,6 +39,29 @@ def writing_engine(url: str, *, create: bool = False, durable: bool = True) -> E
     return _engine(url, mode=mode, begin="BEGIN IMMEDIATE", synchronous=synchronous)
 
 
+class HeldOpen:
+    """A connection of a reader, kept open beside those that come and go.
+
+    SQLite removes its companion files with the last connection, and who may only read can neither
+    make them again nor open the database without them. With this one a reader goes on while every
+    writer is away.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def hold(self) -> None:
+        """Hold on to the file that is there now, and let go of the one before."""
+        connection = self._engine.connect()
+        # It counts from its first query; the transaction must not last.
+        connection.exec_driver_sql("SELECT 1")
+        connection.rollback()
+        earlier, self._connection = self._connection, connection
+        if earlier is not None:
+            earlier.close()
+
+
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL; None for another database."""
     parsed = make_url(url)
@@ -46,6 +75,7 @@ def _engine(
 ) -> Engine:
     path = sqlite_path(url)
     if path is None:
+        options["connect_args"] = {"connect_timeout": _CONNECT_WITHIN_S}
         return create_engine(url, pool_pre_ping=True, **options)
     options["connect_args"] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
     # SQLite reads this as a URI: a % or # in the path must not be one there.

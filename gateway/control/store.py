@@ -223,6 +223,12 @@ class ControlStore:
             query = select(signing_keys).order_by(signing_keys.c.created_at)
             return list(connection.execute(query))
 
+    def ever_had_key(self, kid: str) -> bool:
+        """Whether it has been published, though it may be retired since."""
+        added = (audit.c.action == "key_added") & (audit.c.target == kid)
+        with self._engine.connect() as connection:
+            return connection.execute(select(audit.c.id).where(added)).first() is not None
+
     def key_replaced_at(self, kid: str) -> float | None:
         """When another key took over from this one; None if none ever did."""
         query = select(audit).where(audit.c.action == "key_activated").order_by(audit.c.id.desc())

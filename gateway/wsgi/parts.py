@@ -1,6 +1,7 @@
 """What both apps are made of."""
 
 import time
+from pathlib import Path
 
 from flask import Flask
 from flask_limiter import Limiter
@@ -8,6 +9,7 @@ from flask_limiter.util import get_remote_address
 from limits.storage import RedisStorage
 
 from config.plans import plans_file
+from config.secret_files import read_secret
 from config.settings import LimitSettings, Settings
 from gateway.control.database import reading_engine
 from gateway.control.snapshot import SnapshotReader
@@ -24,6 +26,8 @@ def make_watcher(settings: Settings) -> SnapshotWatcher:
 def make_flask_limiter(settings: LimitSettings) -> Limiter:
     """What keeps the counts of addresses, and connects to the store of all counts."""
     options = {} if settings.in_memory else connection_options(settings.timeout_s)
+    if settings.password_file:
+        options["password"] = read_secret(Path(settings.password_file)).decode()
     limiter = Limiter(
         get_remote_address,
         storage_uri=settings.storage,

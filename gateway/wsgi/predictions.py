@@ -10,7 +10,7 @@ from flask_limiter import Limiter
 
 from config.settings import Settings, load_settings
 from gateway.app import create_app
-from gateway.control.database import reading_engine, writing_engine
+from gateway.control.database import HeldOpen, reading_engine, writing_engine
 from gateway.control.shadow_statistics import add_shadow_statistics
 from gateway.control.watcher import SnapshotWatcher, Ticker
 from gateway.control.worker_status import workers_here
@@ -65,7 +65,8 @@ def app() -> Service:
     watcher = make_watcher(settings)
     predictions = make_predictions(settings, watcher, make_flask_limiter(settings.limits))
     report = predictions.reporter(settings, "predictions", watcher)
-    tasks = [watcher.refresh, predictions.partners.probe, report.write]
+    held = HeldOpen(reading_engine(settings.database_url))
+    tasks = [held.hold, watcher.refresh, predictions.partners.probe, report.write]
     control = Ticker(tasks, settings.control.poll_s)
     return Service(
         predictions.app,

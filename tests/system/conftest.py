@@ -1,4 +1,8 @@
-"""Fixtures of the black-box tests: real nginx, Gunicorn, Redis and TLS, nothing imported."""
+"""Fixtures of the black-box tests: real nginx, Gunicorn, Redis and TLS, nothing imported.
+
+With COMPOSITION_UNDER_TEST in the environment, the same tests run against containers that
+`tests/container` has started; those that look into the stack's own processes are left out.
+"""
 
 import os
 import shutil
@@ -8,9 +12,23 @@ from pathlib import Path
 
 import pytest
 from compatibility import Matrix
+from composition import Composition
 from stack_process import Stack, running
 
 pytest_plugins = ["example_models"]
+
+COMPOSITION = os.environ.get("COMPOSITION_UNDER_TEST")
+# Files whose tests know the stack by its door, its commands and its log only.
+FROM_OUTSIDE = (
+    *("test_error_shapes.py", "test_limits.py", "test_open_inference.py"),
+    *("test_operations.py", "test_partner_journey.py"),
+)
+# Those in them that do not.
+OF_ONE_MACHINE = {
+    "test_pasted_commands_work": "`gateway stack` prints them; the README's are tested there",
+    "test_worker_killed_and_workers_told_to_stop_lose_no_waiting_call": "signals to process ids",
+    "test_forged_addresses_change_nothing": "the engine's network hides the caller's address",
+}
 
 _PLANS = """
 [trial]
@@ -38,9 +56,18 @@ max_concurrent_calls = 64
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What compares the matrix comes after all that fill it."""
     items.sort(key=lambda item: item.path.name == "test_compatibility.py")
+    if COMPOSITION:
+        kept = [item for item in items if _knows_the_door_only(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def _knows_the_door_only(item: pytest.Item) -> bool:
+    name = getattr(item, "originalname", item.name)
+    return item.path.name in FROM_OUTSIDE and name not in OF_ONE_MACHINE
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +78,8 @@ def matrix() -> Matrix:
 
 @pytest.fixture(scope="session", autouse=True)
 def _servers() -> None:
+    if COMPOSITION:
+        return
     missing = [name for name in ("nginx", "redis-server") if shutil.which(name) is None]
     if not missing or (os.geteuid() == 0 and shutil.which("apt-get")):
         return  # The stack itself installs what is missing.
@@ -79,6 +108,9 @@ def plans(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def stack(folder: Path, plans: Path) -> Iterator[Stack]:
     """One stack for all tests that leave it as they found it."""
+    if COMPOSITION:
+        yield Composition.attached(COMPOSITION)
+        return
     home = folder / "shared"
     home.mkdir(mode=0o755)
     environment = {

@@ -19,10 +19,11 @@ from gateway.cli.stack.layout import Layout, UnusableFolder, claim, close_layout
 from gateway.cli.stack.nginx_files import Edge, write_nginx_files
 from gateway.cli.stack.ownership import control_store_held_open, hand_over
 from gateway.cli.stack.processes import StackFailed, Supervisor
-from gateway.cli.stack.readiness import can_listen, http_status
+from gateway.cli.stack.readiness import can_listen
 from gateway.cli.stack.redis_files import write_redis_files
 from gateway.cli.stack.servers import ServersMissing, find_servers
 from gateway.cli.stack.users import Users, choose_users, others_can_reach
+from gateway.health import http_status
 
 
 @click.command()
@@ -111,7 +112,7 @@ def _serve(stack: Stack, claimed: int) -> None:
 
 def _announce(stack: Stack) -> None:
     settings, authority = stack.settings, stack.edge.certificates.ca
-    if http_status(stack.layout.predictions_socket, "/readyz") != 200:
+    if http_status(f"unix:{stack.layout.predictions_socket}", "/readyz") != 200:
         _say("WARNING: not ready: GET /readyz is not 200. `gateway status` says what is wrong.")
     _say(partner_commands(settings, ca_file=str(authority)))
     _say(f"{settings.server.workers} workers; certificate authority: {authority}; Ctrl-C stops.")

@@ -47,6 +47,11 @@ class Layout:
         return self.run_dir / "nginx"
 
     @property
+    def nginx_temporary(self) -> Path:
+        """Named in nginx.conf, relative to the prefix; nginx makes what it needs in it."""
+        return self.nginx_prefix / "temp"
+
+    @property
     def nginx_configuration(self) -> Path:
         return self.data_dir / "nginx"
 
@@ -113,6 +118,7 @@ def _with_folders(layout: Layout) -> Layout:
         layout.tokens_socket.parent,
         layout.redis_dir,
         layout.nginx_prefix,
+        layout.nginx_temporary,
         layout.nginx_configuration,
     ):
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -9,8 +9,6 @@ from gateway.cli.stack.certificates import Certificates
 from gateway.cli.stack.layout import Layout
 
 STATIC_FILES = Path(gateway.__file__).parents[1] / "nginx"
-# Below `-p`; nginx makes the folders in it and gives them to its workers.
-_TEMPORARY = "temp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +19,10 @@ class Edge:
         addresses: what to listen on, as in `127.0.0.1` and `[::1]`.
         limits_loopback: whether the limits per address hold for this machine's own callers.
         worker_user: user of nginx's workers when it is started by root, else empty.
+        exempt: networks that they do not hold for: health checks of a load balancer, say.
+        host: the name that is served.
+        log_level: the least that is logged. Below `alert` nginx quotes requests with their query,
+            which the stack's supervisor takes out (child_output.py).
     """
 
     addresses: tuple[str, ...]
@@ -28,13 +30,15 @@ class Edge:
     certificates: Certificates
     limits_loopback: bool
     worker_user: str = ""
+    exempt: tuple[str, ...] = ()
+    host: str = "localhost"
+    log_level: str = "error"
 
 
 def write_nginx_files(layout: Layout, edge: Edge) -> None:
     """Put the whole configuration together in `layout.nginx_configuration`."""
     place = layout.nginx_configuration / "place"
     place.mkdir(exist_ok=True)
-    (layout.nginx_prefix / _TEMPORARY).mkdir(exist_ok=True)
     for source in STATIC_FILES.glob("*.conf"):
         shutil.copyfile(source, layout.nginx_configuration / source.name)
     for name, content in _place(layout, edge).items():
@@ -59,7 +63,7 @@ def _place(layout: Layout, edge: Edge) -> dict[str, str]:
         "listen.conf": _listen(edge, "ssl http2"),
         "listen_default.conf": _listen(edge, "ssl http2 default_server"),
         "server.conf": (
-            "server_name localhost;\n"
+            f"server_name {edge.host};\n"
             f'ssl_certificate "{edge.certificates.certificate}";\n'
             f'ssl_certificate_key "{edge.certificates.key}";\n'
         ),
@@ -67,14 +71,13 @@ def _place(layout: Layout, edge: Edge) -> dict[str, str]:
             _upstream("predictions", layout.predictions_socket)
             + _upstream("tokens", layout.tokens_socket)
         ),
-        "addresses.conf": _LIMITED if edge.limits_loopback else _LOOPBACK_EXEMPT,
+        "addresses.conf": _addresses(edge),
     }
 
 
 def _process(layout: Layout, edge: Edge) -> str:
     user = f"user {edge.worker_user};\n" if edge.worker_user else ""
-    # The supervisor takes the request out of these lines (child_output.py).
-    return f'{user}pid "{layout.nginx_prefix}/nginx.pid";\nerror_log stderr error;\n'
+    return f'{user}pid "{layout.nginx_prefix}/nginx.pid";\nerror_log stderr {edge.log_level};\n'
 
 
 def _listen(edge: Edge, options: str) -> str:
@@ -85,20 +88,15 @@ def _upstream(name: str, socket: Path) -> str:
     return f'upstream {name} {{\n    server "unix:{socket}";\n    keepalive 16;\n}}\n'
 
 
-_LIMITED = """\
-map $remote_addr $limited_address {
-    default $binary_remote_addr;
-}
-"""
+def _addresses(edge: Edge) -> str:
+    # Callers on this machine are its operator, tests and benchmarks.
+    loopback = () if edge.limits_loopback else ("127.0.0.0/8", "::1/128")
+    networks = "".join(f"    {network} 1;\n" for network in (*loopback, *edge.exempt))
+    return f"geo $exempt {{\n    default 0;\n{networks}}}\n{_LIMITED}"
 
-# Callers on this machine are its operator, tests and benchmarks.
-_LOOPBACK_EXEMPT = """\
-geo $loopback {
-    default 0;
-    127.0.0.0/8 1;
-    ::1/128 1;
-}
-map $loopback $limited_address {
+
+_LIMITED = """\
+map $exempt $limited_address {
     default $binary_remote_addr;
     1 "";
 }

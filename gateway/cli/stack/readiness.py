@@ -5,34 +5,16 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.health import http_status
+
 _TIMEOUT_S = 1.0
 
 Ready = Callable[[], bool]
 
 
-def http_status(path: Path, target: str) -> int | None:
-    """Status of a GET over a unix socket; None where nobody answers yet."""
-    request = f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode("ascii")
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_TIMEOUT_S)
-            connection.connect(str(path))
-            connection.sendall(request)
-            return _status(connection.recv(64))
-    except OSError:
-        return None
-
-
-def _status(head: bytes) -> int | None:
-    words = head.split(b" ", 2)
-    if not head.startswith(b"HTTP/") or len(words) < 2 or not words[1].isdigit():
-        return None
-    return int(words[1])
-
-
 def answers_http(path: Path, target: str) -> Ready:
     """A worker behind this socket has answered. Any status: what is wrong is in its log."""
-    return lambda: http_status(path, target) is not None
+    return lambda: http_status(f"unix:{path}", target) is not None
 
 
 def answers_ping(path: Path) -> Ready:

@@ -1,0 +1,70 @@
+# The gateway's image: predictions, token service, administration and `serve`, one image for all.
+#
+#   docker build -t model-gateway .
+#   docker build -t model-gateway:extras --build-arg VARIANT=extras .     data frames, boosting, …
+#
+# For production, name the base by digest, and build at a stated time to get the same bytes again:
+#   --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… --build-arg SOURCE_DATE_EPOCH=…
+ARG PYTHON_IMAGE=python:3.11-slim
+
+FROM ${PYTHON_IMAGE} AS libraries
+# runtime (scikit-learn, ONNX Runtime) or extras (also pandas, XGBoost, LightGBM, skops, signing).
+ARG VARIANT=runtime
+ARG SOURCE_DATE_EPOCH=0
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
+    PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
+# The libraries that are copied from here carry Debian's fixes of today, not of the base's day.
+RUN apt-get update && apt-get upgrade -y --no-install-recommends && rm -rf /var/lib/apt/lists/*
+COPY requirements/${VARIANT}.txt /build/requirements.txt
+COPY deploy/image/ /build/image/
+# One step, so that no layer ever holds what the next would take away again.
+RUN python3 -m venv /opt/gateway \
+    && /opt/gateway/bin/python -m pip install --no-compile --require-hashes \
+        -r /build/requirements.txt \
+    && python3 /build/image/prune.py /opt/gateway tests \
+    && python3 /build/image/compile.py /opt/gateway
+
+# Python, the libraries and what these load, without what installs or builds.
+FROM libraries AS root
+RUN python3 /build/image/prune.py /opt/gateway installers \
+    && python3 /build/image/collect.py /opt/gateway /runtime \
+    && python3 /build/image/compile.py /runtime /
+
+# Our own code, and the example: trained here, by the very libraries that will open it.
+FROM libraries AS app
+COPY pyproject.toml README.md LICENSE /build/
+COPY config/ /build/config/
+COPY model/ /build/model/
+COPY gateway/ /build/gateway/
+RUN /opt/gateway/bin/python -m pip install --no-compile --no-deps --no-build-isolation \
+        --target /app /build
+COPY nginx/ /app/nginx/
+COPY examples/ /app/examples/
+RUN PYTHONPATH=/app /opt/gateway/bin/python /app/examples/breast_cancer/train.py /app/example \
+    && python3 /build/image/compile.py /app
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="model-gateway" \
+      org.opencontainers.image.description="Hardened HTTP gateway for scikit-learn models" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=root /runtime/ /
+COPY --from=root /opt/gateway/ /opt/gateway/
+COPY --from=app /app/ /app/
+ENV PATH=/app/bin:/opt/gateway/bin \
+    PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LANG=C.UTF-8 \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    GATEWAY_DATA_DIR=/var/lib/gateway GATEWAY_SERVER__BIND=0.0.0.0:8000
+WORKDIR /app
+USER 64201:64200
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-m", "gateway.health"]
+ENTRYPOINT ["gateway"]
+CMD ["run", "--role", "predictions"]

@@ -1,0 +1,153 @@
+"""The composition as the black-box tests see it: by its door, its commands and its logs."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import IMAGE, NGINX_IMAGE, REDIS_IMAGE, ROOT, Engine
+from stack_process import Stack, free_port
+
+PROJECT = "gateway-image-test"
+SERVICES = ("redis", "token-service", "gateway", "nginx")
+READY_WITHIN_S = 120.0
+_OVERRIDES = Path(__file__).with_name("docker-compose.test.yml")
+
+
+class Composition(Stack):
+    """`docker compose up` of this very docker-compose.yml, under a project name of its own.
+
+    Args:
+        folder: for files of the tests: the authority, plans, logs.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, port: int | None = None) -> None:
+        super().__init__(folder)
+        self.engine = engine
+        self._folder = folder
+        self.port = port or self.port
+        self.base_url = f"https://localhost:{self.port}"
+        self.settings = {
+            "GATEWAY_VERSION": IMAGE.partition(":")[2],
+            "GATEWAY_BASE_URL": self.base_url,
+            "GATEWAY_PORT": str(self.port),
+            "NGINX_IMAGE": NGINX_IMAGE,
+            "REDIS_IMAGE": REDIS_IMAGE,
+            "TEST_PLANS": str(folder / "plans.toml"),
+            # podman's name of the driver that keeps lines in files.
+            "GATEWAY_LOG_DRIVER": "k8s-file" if engine.has_stand_ins else "json-file",
+        }
+
+    @classmethod
+    def attached(cls, description: str) -> "Composition":
+        """The one that another process started, and described."""
+        facts = json.loads(description)
+        engine = Engine(facts["program"], tuple(facts["compose"]), facts["environment"])
+        return cls(engine, Path(facts["folder"]), facts["port"])
+
+    def description(self) -> str:
+        return json.dumps(
+            {
+                "program": self.engine.program,
+                "compose": self.engine.compose,
+                "environment": dict(self.engine.environment),
+                "folder": str(self._folder),
+                "port": self.port,
+            }
+        )
+
+    def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        files = ("-f", str(ROOT / "docker-compose.yml"), "-f", str(_OVERRIDES))
+        command = ("-p", PROJECT, *files, *arguments)
+        return self.engine.run_compose(*command, settings=self.settings, check=check)
+
+    def up(self) -> "Composition":
+        """Start what does not run, and wait until every health check has passed."""
+        self.compose("up", "-d", "--no-build")
+        self.wait_until(self.healthy, READY_WITHIN_S, "healthy")
+        self.fetch_authority()
+        return self
+
+    def down(self, *, volumes: bool) -> None:
+        self.compose("down", "-t", "20", *(["-v"] if volumes else []))
+
+    def healthy(self) -> bool:
+        """Whether each service's own health check passes, asked as the engine asks it."""
+        return all(self.is_healthy(service) for service in SERVICES)
+
+    def is_healthy(self, service: str) -> bool:
+        if self.engine.has_stand_ins:
+            # Nothing here runs podman's checks by the clock.
+            done = self.engine.run("healthcheck", "run", self.container(service), check=False)
+            return done.returncode == 0
+        state = self.engine.inspect(self.container(service))["State"]
+        return str(state.get("Health", {}).get("Status")) == "healthy"
+
+    def container(self, service: str) -> str:
+        mark = "_" if self.engine.has_stand_ins else "-"
+        return f"{PROJECT}{mark}{service}{mark}1"
+
+    def pid(self, service: str) -> int:
+        """Its first process, as the host numbers it; 0 while it does not run."""
+        return int(self.engine.inspect(self.container(service))["State"]["Pid"])
+
+    def fetch_authority(self) -> None:
+        target = self.data_dir / "tls"
+        target.mkdir(parents=True, exist_ok=True)
+        source = f"{self.container('nginx')}:/edge/tls/ca.pem"
+        self.engine.run("cp", source, str(target / "ca.pem"))
+
+    def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`docker compose exec token-service gateway …`."""
+        command = ("exec", self.container("token-service"), "gateway", *arguments)
+        done = self.engine.run(*command, check=False)
+        assert not check or done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def demo_credentials(self) -> dict[str, str]:
+        """No demo partner is made here: the tests make their own."""
+        path = self._folder / "demo-credentials.json"
+        if not path.exists():
+            path.write_text(json.dumps(self.create_partner("demo", "trial")))
+        credentials: dict[str, str] = json.loads(path.read_text())
+        return credentials
+
+    def logs(self, service: str) -> str:
+        done = self.engine.run("logs", self.container(service))
+        return done.stdout + done.stderr
+
+    def events(self, event: str | None = None) -> list[dict[str, Any]]:
+        events = [json.loads(line) for line in self._lines()]
+        return [found for found in events if event is None or found["event"] == event]
+
+    @property
+    def log_path(self) -> Path:
+        """The log of all parts, up to now, in one file."""
+        path = self._folder / f"log-{os.getpid()}-{time.monotonic_ns()}.log"
+        path.write_text("\n".join(self._lines()) + "\n")
+        return path
+
+    @log_path.setter
+    def log_path(self, _path: Path) -> None:
+        """The parts' logs are with the engine."""
+
+    def _lines(self) -> list[str]:
+        services = ("nginx", "gateway", "token-service")
+        lines = [line for name in services for line in self.logs(name).splitlines()]
+        return [line for line in lines if line.startswith("{")]
+
+    def stderr(self) -> str:
+        return "".join(self.logs(name)[-1500:] for name in ("prepare", "edge-files", *SERVICES))
+
+
+def new_composition(engine: Engine, folder: Path, plans: str) -> Composition:
+    (folder / "plans.toml").write_text(plans)
+    return Composition(engine, folder, free_port())
+
+
+def as_environment(composition: Composition) -> Mapping[str, str]:
+    """What makes `tests/system` test this composition."""
+    return {**os.environ, "COMPOSITION_UNDER_TEST": composition.description()}

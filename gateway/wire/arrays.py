@@ -13,12 +13,15 @@ from model import Batch, Contract, Fault, Feature, InvalidInput
 from model.batch import Array
 from model.cell_faults import EXACT
 
+# The kind of a column of nothing but missing values.
+ANY_KIND = "missing"
+
 # The kinds of numpy types that a feature takes. Nothing else is converted.
 _TAKES: Mapping[str, frozenset[str]] = {
-    "FP64": frozenset("fiu"),
-    "INT64": frozenset("iu"),
-    "BOOL": frozenset("b"),
-    "BYTES": frozenset("O"),
+    "FP64": frozenset({"f", "i", "u", ANY_KIND}),
+    "INT64": frozenset({"i", "u", ANY_KIND}),
+    "BOOL": frozenset({"b", ANY_KIND}),
+    "BYTES": frozenset({"O", ANY_KIND}),
 }
 _INT64_MAX = 2**63 - 1
 
@@ -44,8 +47,8 @@ class TypedColumn:
     """One column of a body whose format knows types.
 
     Attributes:
-        kind: what numpy calls the kind of its values: one of f, i, u, b; O is text; empty is
-            anything else, which no feature takes.
+        kind: what numpy calls the kind of its values: one of f, i, u, b; O is text; ANY_KIND;
+            empty is anything else, which no feature takes.
         called: what to call its type.
         values: an array of that kind; or, where a value other than a double is missing, of objects
             with None. Shape (n,) or (n, 1).
@@ -89,7 +92,7 @@ def missing_as_none(array: Array, missing: npt.NDArray[np.bool_]) -> Array:
 
 
 def _column(array: Array, feature: Feature) -> Any:
-    if array.dtype.kind == "O":
+    if array.dtype.kind == "O" or not array.size:
         return array.tolist()
     if feature.datatype == "FP64":
         return np.require(array, np.float64, ["C", "A"])
@@ -104,4 +107,4 @@ def _column(array: Array, feature: Feature) -> Any:
 def _too_large(array: Array, feature: Feature) -> bool:
     """Whether an integer is beyond what the column holds, so that each must be looked at."""
     most = EXACT if feature.nullable else _INT64_MAX
-    return bool(len(array)) and (int(array.max()) > most or int(array.min()) < -most - 1)
+    return int(array.max()) > most or int(array.min()) < -most - 1

@@ -23,7 +23,6 @@ from model.errors import (
     UnknownVersion,
     VersionExists,
 )
-from model.estimator import EstimatorModel
 from model.manifest import Manifest
 from model.names import is_model_name, is_model_version
 from model.protocol import Model, Prediction
@@ -38,7 +37,6 @@ __all__ = [
     "Batch",
     "Contract",
     "Deployment",
-    "EstimatorModel",
     "Fault",
     "Feature",
     "InvalidInput",

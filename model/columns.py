@@ -24,7 +24,7 @@ from model.spread import spreads
 from model.typical import common_words, typical_values
 
 # They keep the number of columns, their order and their unit.
-_FILLING = frozenset({"IterativeImputer", "KNNImputer", "SimpleImputer"})
+FILLING = frozenset({"IterativeImputer", "KNNImputer", "SimpleImputer"})
 
 # They keep the number of columns and their order, and change the unit.
 _SCALING = frozenset(
@@ -106,10 +106,10 @@ def _learn_pipeline(
         if in_unit:
             _learn(step, columns, names)
         kind = type(step).__name__
-        if kind in _FILLING:
+        if kind in FILLING:
             _note_filled(columns)
         in_unit = in_unit and kind not in _SCALING
-        if kind not in _FILLING | _SCALING:
+        if kind not in FILLING | _SCALING:
             break
 
 
@@ -142,7 +142,7 @@ def _mark_used(columns: Sequence[Column]) -> None:
 
 def _learn_part(part: Any, columns: Sequence[Column]) -> None:
     _mark_used(columns)
-    if type(part).__name__ in _FILLING:
+    if type(part).__name__ in FILLING:
         _note_filled(columns)
     if isinstance(part, (CountVectorizer, HashingVectorizer)):
         for column in columns:

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.artifact import sha256_hex
 from model.batch import Array
-from model.engines.record import PACKAGES, EngineRecord
+from model.engines.record import FILES, PACKAGES, EngineRecord
 from model.errors import ArtifactRejected, ModelFailed
 
 MANIFEST_FILE = "manifest.json"
@@ -53,6 +53,12 @@ class Manifest:
         if self.engine is None:
             del facts["engine"]
         return json.dumps(facts, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+    @property
+    def brought(self) -> dict[str, str]:
+        """The SHA-256 of each file that was brought: of all but those that were made of them."""
+        made = set(FILES.values()) if self.engine is not None else set()
+        return {name: digest for name, digest in self.files.items() if name not in made}
 
     @property
     def engines(self) -> EngineRecord | None:

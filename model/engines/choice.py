@@ -1,6 +1,6 @@
 """Which engine will answer a model: compiled, proved and measured once, when it is added."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ _COMPILERS: tuple[Compiler, ...] = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Compiled:
+class Compiled:
     """A compiled form that answers as the original does."""
 
     name: str
@@ -70,35 +70,45 @@ def choose_engines(
     if wish == NATIVE:
         return EngineChoice(native_because("The original was asked for."))
     probes = _Probes(native, samples)
+    compiled = _compiled(native, probes, wish, progress)
+    if not isinstance(compiled, str):
+        return _measured(native, compiled, probes, wish, progress)
+    if wish != AUTO:
+        raise ArtifactRejected(f"It cannot run on {wish}. {compiled}")
+    return EngineChoice(native_because(compiled))
+
+
+def compile_proved(native: EstimatorModel) -> Compiled | str:
+    """The first compiled form that answers as the original; else why there is none."""
+    return _compiled(native, _Probes(native, None), AUTO, lambda _: None)
+
+
+def _compiled(
+    native: EstimatorModel, probes: "_Probes", wish: str, progress: Progress
+) -> Compiled | str:
     reasons: list[str] = []
     for name, convert, open_engine in _COMPILERS:
-        if wish in (AUTO, name):
-            progress(f"compiling for {name}")
-            try:
-                data = convert(native.estimator, native.contract)
-                engine = open_engine(data, native.contract)
-            except ArtifactRejected as exc:
-                reasons.append(exc.reason)
-                continue
-            progress(f"comparing {name} with the original")
-            proof = prove(engine, probes.answered)
-            if proof.fault is None:
-                compiled = _Compiled(name, data, engine, proof)
-                return _measured(native, compiled, probes, wish, progress)
-            reasons.append(f"The form for {name} does not serve. {proof.fault}")
-    if wish != AUTO:
-        raise ArtifactRejected(f"It cannot run on {wish}. {' '.join(reasons)}")
-    return EngineChoice(native_because(reasons[-1] if _is_about_trees(reasons) else reasons[0]))
-
-
-def _is_about_trees(reasons: Sequence[str]) -> bool:
-    """Whether treelite, which is for few kinds, came far enough to have the last word."""
-    return "does not serve" in reasons[-1] and "does not serve" not in reasons[0]
+        if wish not in {AUTO, name}:
+            continue
+        progress(f"compiling for {name}")
+        try:
+            data = convert(native.estimator, native.contract)
+            engine = open_engine(data, native.contract)
+        except ArtifactRejected as exc:
+            reasons.append(exc.reason)
+            continue
+        progress(f"comparing {name} with the original")
+        proof = prove(engine, probes.answered)
+        if proof.fault is None:
+            return Compiled(name, data, engine, proof)
+        reasons.append(f"The form for {name} does not serve. {proof.fault}")
+    # That treelite reads no such thing says little; that its answers differ says more.
+    return next((reason for reason in reasons if "does not serve" in reason), reasons[0])
 
 
 def _measured(
     native: EstimatorModel,
-    compiled: _Compiled,
+    compiled: Compiled,
     probes: "_Probes",
     wish: str,
     progress: Progress,

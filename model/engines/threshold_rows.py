@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.columns import FILLING
 from model.engines.trees import Tree, trees_of
 from model.fitted import steps
 
@@ -25,14 +26,19 @@ def threshold_rows(estimator: Any, base: Rows, random: np.random.Generator) -> R
     """
     *before, final = steps(estimator)
     trees = list(trees_of(final))
+    # What imputers get here has no gaps, so they change nothing.
+    before = [step for step in before if type(step).__name__ not in FILLING]
     if not trees or not all(hasattr(step, "inverse_transform") for step in before):
         return base[:0]
-    seen = base
+    seen: Any = base
     for step in before:
         seen = step.transform(seen)
-    rows = _rows(trees, np.asarray(seen, dtype=np.float64), random)
-    for step in reversed(before):
-        rows = step.inverse_transform(rows)
+    rows: Any = _rows(trees, np.asarray(seen, dtype=np.float64), random)
+    try:
+        for step in reversed(before):
+            rows = step.inverse_transform(rows)
+    except (ValueError, TypeError, NotImplementedError):
+        return base[:0]
     # The way back rounds: its neighbours may be what meets the threshold.
     found = np.asarray(rows, dtype=np.float64)
     if before:
@@ -106,7 +112,8 @@ def _led_to(tree: Tree, split: int, row: Rows, parents: npt.NDArray[np.int64]) -
 
 def _between(above: Rows, up_to: Rows) -> Rows:
     """A value in each of these half-open intervals."""
-    low = np.where(np.isfinite(above), above, up_to - np.abs(up_to) - 1.0)
-    high = np.where(np.isfinite(up_to), up_to, low + np.abs(low) + 1.0)
-    middle: Rows = low + (high - low) / 2
+    with np.errstate(invalid="ignore"):  # Where both ends are open, nobody looks.
+        low = np.where(np.isfinite(above), above, up_to - np.abs(up_to) - 1.0)
+        high = np.where(np.isfinite(up_to), up_to, low + np.abs(low) + 1.0)
+        middle: Rows = low + (high - low) / 2
     return middle

@@ -21,7 +21,8 @@ def convert(estimator: Any, contract: Contract) -> bytes:
     if before or not contract.dense or reads_names(estimator):
         raise ArtifactRejected("treelite takes trees alone, on a matrix of numbers.")
     read = _READERS.get(library(final))
-    if read is None:
+    # Its reading of scikit-learn's other trees does not round to single precision first.
+    if read is None or (library(final) == "sklearn" and not hasattr(final, "_predictors")):
         raise ArtifactRejected(f"treelite does not read a {type(final).__name__}.")
     try:
         data: bytes = read(final).serialize_bytes()

@@ -28,6 +28,7 @@ from model.names import is_model_name, is_model_version
 from model.protocol import Model, Prediction
 from model.served import ServedModel
 from model.served_models import LoadOutcome, ServedModels
+from model.sifting import SiftedRows
 from model.signature import Feature, Output
 from model.store import LoadedModel, ModelStore
 
@@ -55,6 +56,7 @@ __all__ = [
     "Refused",
     "ServedModel",
     "ServedModels",
+    "SiftedRows",
     "UnknownModel",
     "UnknownVersion",
     "VersionExists",

@@ -80,6 +80,15 @@ class ServedModel:
             raise InvalidInput((Fault(None, None, "too_many_rows", found, expected),))
         self.contract.check(batch)
 
+    @property
+    def empty_prediction(self) -> Prediction:
+        """The answer to no rows, which the model itself is not asked for."""
+        outputs = {
+            output.name: np.empty((0, *output.shape[1:]), np.object_)
+            for output in self.contract.outputs
+        }
+        return Prediction(outputs, self.name, self.version, self.digest, self._classes)
+
     def charged_rows(self, row_count: int) -> int:
         """What a call with so many rows costs, in ordinary rows."""
         return math.ceil(row_count * self.contract.cost)

@@ -60,13 +60,15 @@ class TypedColumn:
     values: Array
 
 
-def columns_batch(given: Sequence[TypedColumn], contract: Contract) -> Batch:
+def columns_batch(
+    given: Sequence[TypedColumn], contract: Contract, faults: FaultList | None = None
+) -> Batch:
     """Columns by name, in any order.
 
     Raises: InvalidInput.
     """
     features = {feature.name: feature for feature in contract.features}
-    faults = FaultList()
+    faults = FaultList() if faults is None else faults
     columns: dict[str, Any] = {}
     for one in given:
         feature = features.get(one.name)
@@ -81,7 +83,7 @@ def columns_batch(given: Sequence[TypedColumn], contract: Contract) -> Batch:
         else:
             columns[one.name] = _column(one.values.reshape(-1), feature)
     faults.refuse()
-    return batch_from_columns([one.name for one in given], columns, contract)
+    return batch_from_columns([one.name for one in given], columns, contract, faults)
 
 
 def missing_as_none(array: Array, missing: npt.NDArray[np.bool_]) -> Array:

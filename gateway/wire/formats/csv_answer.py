@@ -13,15 +13,21 @@ _END = b"\r\n"
 
 def write(table: Table, parameters: Mapping[str, str]) -> bytes:
     """A line for each row; a header before them unless the caller accepts `header=absent`."""
-    columns = dict(table.columns())
-    lines = list(map(b",".join, zip(*map(_cells, columns.values()), strict=True)))
+    names, cells = [], []
+    for name, column in table.columns():
+        names.append(_quoted(name))
+        cells.append(table.spread(_cells(column), b""))
+    if table.refusals is not None:
+        names.append(b"errors")
+        cells.append([_quoted(words or "") for words in table.refusals.words()])
+    lines = list(map(b",".join, zip(*cells, strict=True)))
     if parameters.get("header", "present").lower() != "absent":
-        lines.insert(0, b",".join(_quoted(name) for name in columns))
+        lines.insert(0, b",".join(names))
     return _END.join([*lines, b""])
 
 
 def _cells(column: Array) -> list[bytes]:
-    if column.dtype.kind not in "fiub":
+    if column.dtype.kind not in "fiub" or not len(column):
         return [b"" if cell is None else _quoted(str(cell)) for cell in column.tolist()]
     # The shortest text of each number, as in JSON.
     native = np.ascontiguousarray(column, column.dtype.newbyteorder("="))

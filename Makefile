@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # An engine that the tests ask; its dependencies and ours do not go together.
 MLSERVER := .venv-mlserver
+# What lints openapi.json, of another language.
+SPECTRAL := .spectral
 
 .DEFAULT_GOAL := help
 .PHONY: help setup extras run stack test compatibility check bench bench-peers lock clean
@@ -45,6 +47,12 @@ $(MLSERVER)/.installed: requirements/mlserver.txt | $(VENV)/.dev
 	@$(MLSERVER)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/mlserver.txt
 	@touch $@
 
+$(SPECTRAL)/.installed: tests/spectral/package-lock.json
+	@echo "Installing spectral to lint openapi.json with …"
+	@mkdir -p $(SPECTRAL) && cp tests/spectral/package.json tests/spectral/package-lock.json $(SPECTRAL)
+	@npm ci --prefix $(SPECTRAL) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 PORT ?=
 run: $(VENV)/.runtime  ## Serve the example model on 127.0.0.1 (PORT, default 8000)
 	@exec $(BIN)/gateway run --demo --port $(or $(PORT),8000)
@@ -57,6 +65,8 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(BIN)/python -c "from gateway.cli.stack.servers import main; main()" || echo "Tests that need these servers fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
+	@$(MAKE) --no-print-directory $(SPECTRAL)/.installed || echo "The test that needs spectral fails where CI=true, and is skipped elsewhere."
+	@$(BIN)/python tests/system/browser.py || echo "Tests that need Chromium fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
 	@$(BIN)/python -m pytest tests/system
 

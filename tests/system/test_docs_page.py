@@ -193,8 +193,8 @@ def test_the_copied_code_works(
 
 def test_a_wrong_secret_is_said_beside_the_form(visit: Visit, credentials: dict[str, str]) -> None:
     """No dialogue of the browser's own, and the rest of the page stays closed."""
-    dialogues: list[object] = []
-    visit.page.on("dialog", lambda dialogue: dialogues.append(dialogue))
+    dialogues: list[str] = []
+    visit.page.on("dialog", lambda dialogue: dialogues.append(dialogue.message))
     visit.log_in({**credentials, "client_secret": "wrong"})
 
     expect(visit.page.locator("#login-error")).to_contain_text("invalid_client")

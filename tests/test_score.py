@@ -127,7 +127,7 @@ def test_refused_rows_are_reported_and_stay_in_their_place(scorer):
     ]
     assert "6 refused (see " in said
     report = scorer.read("out.csv.refused.csv")
-    assert (report[0]["value"], report[1]["value"]) == ("twelve", "-1")
+    assert (report[0]["value"], report[1]["value"]) == ("twelve", "-1.0")
     assert report[1]["expected"] == "number of at least 0"
 
 

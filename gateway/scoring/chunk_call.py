@@ -71,8 +71,7 @@ class ChunkCalls:
         for error in errors:
             if error["row"] is None:
                 return self._smaller(part, answer, error)
-            found, expected = error["found"], error["expected"]
-            faults[error["row"]].append(Fault(error["feature"], error["code"], found, expected))
+            faults[error["row"]].append(_fault(error, part))
         if not faults:
             # The model itself refused the call, and does not say for which row.
             reason = str(answer.json().get("detail"))
@@ -144,6 +143,12 @@ class _Work:
                 for place, cell in zip(at, cells, strict=True):
                     column[place] = cell
         return Scored(rows, columns, self._refused)
+
+
+def _fault(error: Mapping[str, Any], part: Chunk) -> Fault:
+    feature = error["feature"]
+    value = part.value(feature or "", error["row"])
+    return Fault(feature, error["code"], error["found"], error["expected"], value)
 
 
 def _sentence(answer: Answer, contract: ModelContract, part: Chunk) -> str:

@@ -113,8 +113,8 @@ class _Session:
             require_free(asked.output, overwrite=asked.overwrite)
         contract = self._contract(before)
         columns = choose_columns(self._source, contract, asked.keep)
-        only_numbers = contract.dense and not columns.kept
-        self._source.select({*columns.sent, *columns.kept}, only_numbers=only_numbers)
+        numbers = {*columns.sent} - {*columns.kept} if contract.dense else set[str]()
+        self._source.select({*columns.sent, *columns.kept}, numbers)
         for remark in columns.remarks:
             self._around.say(remark)
         done = before or Done(contract.version, Position())

@@ -95,6 +95,9 @@ def test_mixed_types_mean_the_same_in_every_file(scorer):
         answers.append(scorer.read(f"out{end}.ndjson"))
 
     assert answers[0] == answers[1] == answers[2]
+    assert {call.content_type for call in scorer.served.predict_calls() if call.status == 200} == {
+        "application/vnd.apache.arrow.stream"
+    }
     assert [row["predictions"] for row in answers[0]] == ["left", "stayed"]
     assert set(answers[0][0]) == {"predictions", "probabilities_left", "probabilities_stayed"}
 

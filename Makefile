@@ -9,7 +9,7 @@ MLSERVER := .venv-mlserver
 SPECTRAL := .spectral
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test compatibility check bench bench-peers lock clean
+.PHONY: help setup extras run stack test compatibility check bench bench-peers profile overload soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -88,7 +88,7 @@ check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/lint-imports
 
 # The servers that the benchmark compares with, each in an environment of its own.
-PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart
+PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart profiler
 PEER_STAMPS := $(PEERS:%=.venv-bench/%/.installed)
 .venv-bench/%/.installed: bench/requirements/%.txt
 	@echo "Installing $* to measure beside …"
@@ -102,6 +102,15 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 QUICK ?=
 bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: under 3 minutes)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)
+	@$(BIN)/python -m bench.cost
+
+overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk)
+	@$(BIN)/python -m bench.overload overload
+
+soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
+	@$(BIN)/python -m bench.overload soak
 
 PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)

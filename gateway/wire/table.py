@@ -1,7 +1,7 @@
 """What is answered: named arrays with one entry for each row, and what is said about them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from model import Fault
@@ -81,6 +81,15 @@ class Table:
         for place, value in zip(self.refusals.kept, values, strict=True):
             spread[place] = value
         return spread
+
+    def parts(self, rows: int) -> Iterator["Table"]:
+        """The same rows, so many at a time; all at once where each was judged for itself."""
+        if self.refusals is not None or self.row_count <= rows:
+            yield self
+            return
+        for start in range(0, self.row_count, rows):
+            part = slice(start, start + rows)
+            yield replace(self, outputs={name: one[part] for name, one in self.outputs.items()})
 
     def columns(self) -> Iterator[tuple[str, Array]]:
         """Every column by its name, such as `predictions` and `probabilities.0`."""

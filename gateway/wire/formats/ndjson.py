@@ -13,6 +13,7 @@ from gateway.errors import InvalidJson
 from gateway.wire.counting import count_byte
 from gateway.wire.encode import encode_json
 from gateway.wire.formats.format import Format, Reading
+from gateway.wire.formats.parts import ROWS_PER_PART, streamed
 from gateway.wire.json_document import JsonDocument
 from gateway.wire.table import Refusals, Table
 from model import Batch
@@ -63,7 +64,11 @@ def _array(rows: bytes, reading: Reading) -> JsonDocument:
     return reading.parser.parse(b"".join((b"[", rows, b"]")), faults=reading.faults)
 
 
-def _write(table: Table, _parameters: Mapping[str, str]) -> bytes:
+def _write(table: Table, _parameters: Mapping[str, str]) -> bytes | Iterable[bytes]:
+    return streamed(map(_lines, table.parts(ROWS_PER_PART)), table)
+
+
+def _lines(table: Table) -> bytes:
     names = [json.dumps(name).encode() for name in table.outputs]
     form = b"{" + b",".join(name.replace(b"%", b"%%") + b":%b" for name in names) + b"}\n"
     values = [table.spread(list(_values(array)), b"null") for array in table.outputs.values()]

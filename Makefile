@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # An engine that the tests ask; its dependencies and ours do not go together.
 MLSERVER := .venv-mlserver
-# What lints openapi.json, of another language.
-SPECTRAL := .spectral
+# A client that the tests run; the same.
+SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test compatibility check bench bench-peers profile overload soak lock clean
+.PHONY: help setup extras run stack test compatibility check bench bench-peers lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -47,10 +47,10 @@ $(MLSERVER)/.installed: requirements/mlserver.txt | $(VENV)/.dev
 	@$(MLSERVER)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/mlserver.txt
 	@touch $@
 
-$(SPECTRAL)/.installed: tests/spectral/package-lock.json
-	@echo "Installing spectral to lint openapi.json with …"
-	@mkdir -p $(SPECTRAL) && cp tests/spectral/package.json tests/spectral/package-lock.json $(SPECTRAL)
-	@npm ci --prefix $(SPECTRAL) --ignore-scripts --no-audit --no-fund --silent
+$(SELDON)/.installed: requirements/seldon.txt | $(VENV)/.dev
+	@echo "Installing Seldon's client to test with (130 MB, half a minute) …"
+	@$(BIN)/python -m venv --clear $(SELDON)
+	@$(SELDON)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/seldon.txt
 	@touch $@
 
 PORT ?=
@@ -64,9 +64,8 @@ stack: $(VENV)/.runtime  ## Serve in the production shape: nginx, TLS, Redis (PO
 test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(BIN)/python -c "from gateway.cli.stack.servers import main; main()" || echo "Tests that need these servers fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
+	@$(MAKE) --no-print-directory $(SELDON)/.installed || echo "Tests that need Seldon's client fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
-	@$(MAKE) --no-print-directory $(SPECTRAL)/.installed || echo "The test that needs spectral fails where CI=true, and is skipped elsewhere."
-	@$(BIN)/python tests/system/browser.py || echo "Tests that need Chromium fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
 	@$(BIN)/python -m pytest tests/system
 
@@ -78,7 +77,7 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it
 	@$(BIN)/python -m pytest -s tests/container
 
-compatibility: $(VENV)/.dev  ## Write docs/compatibility.md anew from what the clients of the tests can do
+compatibility: $(VENV)/.dev $(SELDON)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
 
 check: $(VENV)/.dev  ## Lint, types, import rules
@@ -88,7 +87,7 @@ check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/lint-imports
 
 # The servers that the benchmark compares with, each in an environment of its own.
-PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart profiler
+PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart
 PEER_STAMPS := $(PEERS:%=.venv-bench/%/.installed)
 .venv-bench/%/.installed: bench/requirements/%.txt
 	@echo "Installing $* to measure beside …"
@@ -103,25 +102,17 @@ QUICK ?=
 bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: under 3 minutes)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
-profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)
-	@$(BIN)/python -m bench.cost
-
-overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk)
-	@$(BIN)/python -m bench.overload overload
-
-soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
-	@$(BIN)/python -m bench.overload soak
-
 PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(PIN) --group build -o requirements/runtime.txt
 	$(PIN) --group build --all-extras -c requirements/runtime.txt -o requirements/extras.txt
 	$(PIN) --group build --group dev --all-extras -c requirements/extras.txt -o requirements/dev.txt
 	$(subst pyproject.toml,--group mlserver,$(PIN)) -o requirements/mlserver.txt
+	$(subst pyproject.toml,--group seldon,$(PIN)) -o requirements/seldon.txt
 	for peer in $(PEERS); do $(subst pyproject.toml,bench/requirements/$$peer.in,$(PIN)) -o bench/requirements/$$peer.txt; done
 	$(subst pyproject.toml,--group compose,$(PIN)) -o requirements/compose.txt
 	$(subst pyproject.toml,--group scan,$(PIN)) -o requirements/scan.txt
 	$(subst pyproject.toml,--group sbom,$(PIN)) -o requirements/sbom.txt
 
 clean:  ## Remove the virtual environments and all runtime data
-	rm -rf $(VENV) $(MLSERVER) .venv-bench var
+	rm -rf $(VENV) $(MLSERVER) $(SELDON) .venv-bench var

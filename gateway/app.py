@@ -6,7 +6,6 @@ from functools import partial
 from flask import Flask, Response, request
 from flask_limiter import Limiter
 from limits import parse as parse_limit
-from werkzeug.routing import BaseConverter
 
 from config.settings import ServerSettings, Settings
 from gateway.admission import Admission
@@ -26,14 +25,13 @@ from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
+from gateway.model_names import ModelNameConverter
 from gateway.openapi.document import DocumentMaker
 from gateway.openapi.documents import Documents
 from gateway.openapi.routes import routes_of
-from gateway.page.files import read_page
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
-from gateway.resources.docs import Docs
 from gateway.resources.exchange import Exchange
 from gateway.resources.feedback import Feedback
 from gateway.resources.health import Live, Ready
@@ -59,7 +57,6 @@ NEEDS = {
     "limits": ANY_TOKEN,
     "models": ANY_TOKEN,
     "openapi": ANY_TOKEN,
-    "docs": PUBLIC,
     "model_contract": "read",
     "predict": "predict",
     "feedback": "predict",
@@ -77,22 +74,16 @@ OPERATIONS: dict[str, Describe] = {
     "limits": service_operations.LIMITS_LEFT,
     "models": native_operations.MODELS_LIST,
     "openapi": service_operations.OPENAPI,
-    "docs": service_operations.DOCS,
     "model_contract": native_operations.contract_of,
     "predict": native_operations.predict,
     "feedback": native_operations.feedback,
 }
 OPERATIONS |= {name: endpoint.operation for name, endpoint in _DIALECT_ENDPOINTS.items()}
+_ALIASES = frozenset(rule for endpoint in _DIALECT_ENDPOINTS.values() for rule in endpoint.aliases)
 FREE_ENDPOINTS = frozenset({"live", "ready", "limits"})
 ROW_ENDPOINTS = frozenset(
     {"predict", *(name for name, endpoint in _DIALECT_ENDPOINTS.items() if endpoint.takes_rows)}
 )
-
-
-class ModelNameConverter(BaseConverter):
-    """Model names as they stand in paths and scopes."""
-
-    regex = "[a-z0-9][a-z0-9._-]{0,62}"
 
 
 def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part once.
@@ -201,16 +192,12 @@ def _add_routes(
     )
     if settings.docs.openapi:
         _add_document(api, app, settings, inference)
-    if settings.docs.page:
-        page = read_page()
-        paths = "/docs", "/docs/", "/docs/<file_name>"
-        api.add_resource(Docs, *paths, endpoint="docs", resource_class_args=(page,))
     add_dialects(api, partial(RequestCall, inference, exchange, ready))
 
 
 def _add_document(api: JsonApi, app: Flask, settings: Settings, inference: Inference) -> None:
     maker = DocumentMaker(
-        partial(routes_of, app, NEEDS, ROW_ENDPOINTS, OPERATIONS),
+        partial(routes_of, app, NEEDS, ROW_ENDPOINTS, OPERATIONS, _ALIASES),
         settings.server.base_url,
     )
     documents = Documents(inference, maker, settings.models.default)

@@ -6,6 +6,7 @@ from config.plans import Plan
 
 # What a route needs: nothing, any valid token, or a verb that the token must allow on the model.
 PUBLIC, ANY_TOKEN = "public", "any token"
+ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Principal:
     expires_at: float
 
     def may(self, verb: str, model_name: str) -> bool:
-        """Whether a scope allows `verb` (predict, read) on this model, by name or by `*`."""
+        """Whether a scope allows `verb` (predict, read) on this model, by name or by `*`.
+
+        The verb admin is allowed by name only.
+        """
         scopes = self.scopes
-        return f"model:{model_name}:{verb}" in scopes or f"model:*:{verb}" in scopes
+        if f"model:{model_name}:{verb}" in scopes:
+            return True
+        return verb != ADMIN and f"model:*:{verb}" in scopes

@@ -16,7 +16,6 @@ class BoostedColumn:
     flag: bool = False
     categories: list[Any] | None = None
     typical: float | None = None
-    spread: tuple[float, float] | None = None
 
 
 def xgboost_columns(booster: Any) -> list[BoostedColumn]:
@@ -63,5 +62,4 @@ def _lightgbm_column(facts: dict[str, Any], categories: list[Any]) -> BoostedCol
         return BoostedColumn(categories=list(categories.pop(0)))
     if not facts:
         return BoostedColumn()
-    least, greatest = facts["min_value"], facts["max_value"]
-    return BoostedColumn(typical=(least + greatest) / 2, spread=(least, greatest))
+    return BoostedColumn(typical=(facts["min_value"] + facts["max_value"]) / 2)

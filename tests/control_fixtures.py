@@ -19,7 +19,9 @@ from gateway.auth.keys import (
 )
 from gateway.control import migrate
 from gateway.control.database import reading_engine, writing_engine
+from gateway.control.repository import Repository
 from gateway.control.snapshot import SnapshotReader
+from gateway.control.status_database import create_status_database
 from gateway.control.store import ControlStore
 from gateway.control.watcher import SnapshotWatcher
 
@@ -76,6 +78,13 @@ class ControlFixture:
         self.store.activate_key(key.kid)
         self.watcher.refresh()
         return key
+
+
+def make_repository(control: ControlFixture) -> Repository:
+    """What loads and unloads models, with a status database in which no worker is."""
+    url = control.settings.status_url
+    create_status_database(url)
+    return Repository(control.store.written_by, writing_engine(url, durable=False), keep_s=60.0)
 
 
 def make_control_store(

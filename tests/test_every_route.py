@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from app_fixture import AppFixture, FinishingClient, make_app
+from control_fixtures import make_repository
 from fakes import MoodyEstimator, SlowEstimator, wine_classifier
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -14,12 +15,13 @@ from gateway.app import NEEDS, OPERATIONS
 from gateway.dialects import DIALECTS
 from gateway.errors import catalogue
 from gateway.principal import PUBLIC
+from gateway.token_app import NEEDS as TOKEN_NEEDS
 from gateway.token_app import UNLIMITED_ENDPOINTS, create_token_app
 from gateway.wsgi.parts import make_flask_limiter
 
 # The token service's own: its callers prove who they are with their secret, in the request.
-TOKEN_ENDPOINTS = {"live", "ready", "token", "revoke", "jwks", "metadata"}
-VALUES = {"model_name": "wine", "version": "1", "file_name": "main.js", "namespace": "models"}
+TOKEN_ENDPOINTS = {"live", "ready", "token", "revoke", "jwks", "metadata"} | set(TOKEN_NEEDS)
+VALUES = {"model_name": "wine", "version": "1", "namespace": "models"}
 SECURITY_HEADERS = {
     "Cache-Control",
     "Content-Security-Policy",
@@ -76,6 +78,7 @@ def token_client(tmp_path_factory: pytest.TempPathFactory) -> FinishingClient:
         control.store,
         flask_limiter=make_flask_limiter(control.settings.limits),
         pepper=control.pepper,
+        repository=make_repository(control),
     )
     return FinishingClient(app, app.response_class)
 
@@ -86,13 +89,7 @@ def test_every_route_says_what_it_needs(shared_gateway: AppFixture) -> None:
 
     assert endpoints == set(NEEDS)
     public = {name for name, need in NEEDS.items() if need == PUBLIC}
-    assert {name.rpartition(".")[2] for name in public} == {
-        "live",
-        "ready",
-        "ping",
-        "health",
-        "docs",
-    }
+    assert {name.rpartition(".")[2] for name in public} == {"live", "ready", "ping", "health"}
 
 
 def test_every_route_says_what_partners_read_of_it(shared_gateway: AppFixture) -> None:
@@ -164,8 +161,8 @@ def test_the_token_service_has_no_other_routes(token_client: FinishingClient) ->
     assert {"token", "revoke"}.isdisjoint(UNLIMITED_ENDPOINTS)
 
 
-def test_the_token_service_answers_in_two_shapes(token_client: FinishingClient) -> None:
-    """OAuth's on /oauth/*, problems elsewhere; security headers on each answer."""
+def test_the_token_service_answers_in_three_shapes(token_client: FinishingClient) -> None:
+    """OAuth's on /oauth/*, Triton's on /v2/*, problems elsewhere; always security headers."""
     paths = [(method, path) for _, method, path in calls(token_client.application)]
     strange = [("GET", "/oauth/token"), ("POST", "/livez"), ("GET", "/x"), ("GET", "/oauth//x")]
     for method, path in [*paths, *strange]:
@@ -176,6 +173,8 @@ def test_the_token_service_answers_in_two_shapes(token_client: FinishingClient) 
             continue
         if path.startswith("/oauth/"):
             assert set(response.json) == {"error", "error_description"}, (method, path)
+        elif path.startswith("/v2/"):
+            assert response.json["error"], (method, path)
         else:
             require_problem(response, response.json["code"])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from app_fixture import AppFixture, add_version, make_app
+from control_fixtures import make_repository
 from fakes import save_artifact, wine_classifier
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sklearn.datasets import load_wine
@@ -89,7 +90,7 @@ def test_every_code_is_in_it(document: dict[str, Any]) -> None:
     responses = document["components"]["responses"].values()
     described = "\n".join(response["description"] for response in responses)
     # Of no operation's answers; and the token service says the last one in OAuth's words.
-    elsewhere = {"method_not_allowed", "limits_unavailable"}
+    elsewhere = {"not_found", "method_not_allowed", "limits_unavailable"}
 
     assert set(problem["properties"]["code"]["enum"]) == set(catalogue())
     assert {code for code in catalogue() if f"`{code}`" not in described} == elsewhere
@@ -147,6 +148,7 @@ def test_the_token_service_is_described_as_it_is(tmp_path: Path) -> None:
         control.store,
         flask_limiter=make_flask_limiter(control.settings.limits),
         pepper=control.pepper,
+        repository=make_repository(control),
     )
     running = {
         (rule.rule, method)

@@ -11,7 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
-from control_fixtures import ControlFixture, make_control_store
+from control_fixtures import ControlFixture, make_control_store, make_repository
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_limiter import Limiter
@@ -95,6 +95,7 @@ def _service(
         store or control.store,
         limiter or _limiter(),
         control.pepper if pepper == b"" else pepper,
+        make_repository(control),
     )
     return Service(control, app.test_client())
 

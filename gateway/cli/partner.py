@@ -18,7 +18,9 @@ from gateway.cli.output import json_option, moment, show_json, show_table
 from gateway.control.store import Partner
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_SCOPE = re.compile(r"model:(\*|[a-z0-9][a-z0-9._-]{0,62}):(predict|read)")
+_MODEL = "[a-z0-9][a-z0-9._-]{0,62}"
+# Who may bring models into service and take them out, may do so with those that are named.
+_SCOPE = re.compile(rf"model:(\*|{_MODEL}):(predict|read)|model:{_MODEL}:admin")
 
 
 @click.group(cls=AdminGroup)
@@ -207,7 +209,8 @@ def _require_scopes(scopes: tuple[str, ...]) -> None:
     for scope in scopes:
         if not _SCOPE.fullmatch(scope):
             raise click.BadParameter(
-                f"{scope} is not model:NAME:VERB (NAME may be *, VERB is predict or read)",
+                f"{scope} is not model:NAME:VERB (VERB is predict or read, and NAME may be *;"
+                " or VERB is admin)",
                 param_hint="--scope",
             )
 

@@ -107,6 +107,15 @@ def withdraw(change: Change, name: str, sunset_at: float) -> None:
     change.after = {"sunset_at": sunset_at}
 
 
+def unload(change: Change, name: str) -> None:
+    """Take a model out of service at once. What was promoted is kept, so that it can return."""
+    rows = _rows(change, name)
+    if not rows:
+        raise ControlError(f"model {name} is not in service")
+    change.before = {"deployments": [_facts(row) for row in rows]}
+    change.run(delete(model_deployments).where(_columns.name == name))
+
+
 def _take_role(
     change: Change, name: str, version: str, role: str, percent: float | None = None
 ) -> None:

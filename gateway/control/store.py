@@ -18,6 +18,7 @@ from gateway.control.tables import (
     audit,
     client_secrets,
     model_deployments,
+    model_promotions,
     model_versions,
     partners,
     revocations,
@@ -70,6 +71,10 @@ class ControlStore:
         self._actor = actor
         self._clock = clock
         self._held: Connection | None = None
+
+    def written_by(self, actor: str) -> "ControlStore":
+        """The same store, written in the name of another actor."""
+        return ControlStore(self._engine, actor=actor, clock=self._clock)
 
     def hold_open(self) -> None:
         """Keep one connection open, from now on or to the file that has taken its place."""
@@ -353,6 +358,20 @@ class ControlStore:
         with self._change("model_withdrawn", name) as change:
             deployments.withdraw(change, name, sunset_at)
         return change.revision
+
+    def unload_model(self, name: str) -> int:
+        """Take a model out of service at once; `last_promoted` is where it returns to."""
+        with self._change("model_unloaded", name) as change:
+            deployments.unload(change, name)
+        return change.revision
+
+    def last_promoted(self, name: str) -> str | None:
+        """The version that was made current last."""
+        promoted = model_promotions.c
+        query = select(promoted.version).where(promoted.name == name)
+        with self._engine.connect() as connection:
+            version: str | None = connection.scalar(query.order_by(promoted.id.desc()).limit(1))
+        return version
 
     def model_versions(self) -> list[Row[Any]]:
         """All versions known, each with `role`, `percent`, `deprecated_at` and `sunset_at`.

@@ -133,6 +133,7 @@ class Endpoint:
         needs: PUBLIC, ANY_TOKEN, or the verb that the token must allow on the model.
         takes_rows: whether it predicts, so that the limits of rows apply.
         operation: what partners read of it.
+        aliases: further paths at which it is the same; the document does not repeat it there.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Endpoint:
     answer: Callable[[Call], Reply]
     takes_rows: bool = False
     operation: Describe = field(kw_only=True)
+    aliases: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.dialects import open_inference_operations as operations
 from gateway.dialects.endpoint import Call, Dialect, Endpoint, Reply
-from gateway.errors import BadRequest, EmptyBody, Problem
+from gateway.errors import BadRequest, EmptyBody, problem_with_error
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.wire.encode import encode_json
 from gateway.wire.media_type import JSON
@@ -176,11 +176,6 @@ def _index_entry(name: str, version: str | None) -> dict[str, str]:
     return {"name": name, "version": version, "state": "READY", "reason": ""}
 
 
-def problem(failure: Problem, request_id: str) -> tuple[bytes, str]:
-    """{"error": text}; further facts of ours stand beside it, which no client minds."""
-    return encode_json({"error": failure.detail, **failure.body(request_id)}), JSON
-
-
 def _json(value: Mapping[str, Any], status: int = 200) -> Reply:
     return Reply(encode_json(value), JSON, status)
 
@@ -229,6 +224,6 @@ DIALECT = Dialect(
             operation=operations.INDEX,
         ),
     ),
-    problem=problem,
+    problem=problem_with_error,
     error=operations.ERROR,
 )

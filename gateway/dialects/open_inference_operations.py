@@ -7,10 +7,12 @@ from gateway.dialects.operation import (
     Answer,
     Body,
     Operation,
+    Parameter,
     Schema,
     Shared,
     Tag,
 )
+from gateway.errors import ModelUnavailable
 from gateway.wire.media_type import JSON
 from model import Contract
 
@@ -24,7 +26,7 @@ _TEXT: Schema = {"type": "string"}
 # Nested as the shape says, or flat.
 _DATA: Schema = {
     "type": "array",
-    "items": {"type": ["number", "string", "boolean", "null", "array"], "items": {}},
+    "items": {"type": ["number", "string", "boolean", "array"], "items": {}},
 }
 _FLAG: Schema = {"type": "boolean"}
 _PARAMETERS: Schema = {
@@ -227,3 +229,39 @@ INDEX = Operation(
     ),
     body_required=False,
 )
+
+
+def load(contract: Contract) -> Operation:
+    """POST /v2/repository/models/{model}/load, at the token service."""
+    version = {"version": {"type": "string", "minLength": 1}}
+    return Operation(
+        TAG,
+        f"Bring {contract.model_name} into service",
+        {200: Answer("It answers in every worker.", (Body(JSON, schemas.members({})),))},
+        description=(
+            "In the version that is named; without one, a model that is in service stays as it is,"
+            " and another returns in the version that was current last."
+        ),
+        request=(Body(JSON, _parameters_only(version)),),
+        body_required=False,
+        parameters=(
+            Parameter("version", "query", "In place of the parameter.", version["version"]),
+        ),
+        problems=(ModelUnavailable,),
+    )
+
+
+def unload(contract: Contract) -> Operation:
+    """POST /v2/repository/models/{model}/unload, at the token service."""
+    return Operation(
+        TAG,
+        f"Take {contract.model_name} out of service",
+        {200: Answer("No worker has it any more.", (Body(JSON, schemas.members({})),))},
+        request=(Body(JSON, _parameters_only({"unload_dependents": _FLAG})),),
+        body_required=False,
+        problems=(ModelUnavailable,),
+    )
+
+
+def _parameters_only(known: dict[str, Any]) -> Schema:
+    return schemas.members({"parameters": schemas.members(known, [])}, [])

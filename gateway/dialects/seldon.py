@@ -6,6 +6,7 @@ proto/prediction.proto. A deployment is a model here; paths without one are the 
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.dialects import seldon_operations as operations
@@ -105,26 +106,26 @@ def _table(kind: str, names: Sequence[str]) -> dict[str, Any]:
     return {"messagetype": kind, "schema": {"names": list(names), "shape": [len(names)]}}
 
 
-_UNDER = (
-    "/seldon/<model_name:model_name>",
-    "/seldon/<string(maxlength=63):namespace>/<model_name:model_name>",
-)
-_VERSIONS = ("/api/v1.0", "/api/v0.1")
+_DEPLOYMENT = "/seldon/<string(maxlength=63):namespace>/<model_name:model_name>"
+_UNDER = ("", _DEPLOYMENT, "/seldon/<model_name:model_name>")
+_APIS = ("/api/v1.0", "/api/v0.1")
 
 
-def _paths(*ends: str) -> tuple[str, ...]:
-    """Under a deployment's own path and, for the default model, without one."""
-    return tuple(prefix + end for end in ends for prefix in ("", *_UNDER))
+def _under_api(end: str, *further: str) -> tuple[str, ...]:
+    """The paths of an operation, first those that partners read of.
+
+    Args:
+        end: of the path under a version of the API.
+        further: other paths that are the same, under a deployment and alone.
+    """
+    ends = [*(api + end for api in _APIS), *further]
+    return tuple(under + path for path in ends for under in _UNDER)
 
 
-def _both(end: str) -> tuple[str, ...]:
-    """Of both versions of the API, which are the same."""
-    return _paths(*[api + end for api in _VERSIONS])
-
-
-def _of_node(end: str) -> tuple[str, ...]:
-    """Where the executor asks after one node of its graph, which has one here: the model."""
-    return (*_both(end), f"/api/v1.0{end}/<model_name:model_name>")
+def _endpoint(made: Endpoint, *aliases: str) -> Endpoint:
+    """The document has the default model's path and a deployment's own; the rest are the same."""
+    shown, rest = made.rules[:2], made.rules[2:]
+    return replace(made, rules=shown, aliases=(*rest, *aliases))
 
 
 DIALECT = Dialect(
@@ -133,48 +134,73 @@ DIALECT = Dialect(
         r"/(seldon|api/v[0-9]+\.[0-9]+)(/|$)|/(live|ready|metadata|health/(ping|status))$"
     ),
     endpoints=(
-        Endpoint(
-            "predict",
-            _both("/predictions"),
-            "POST",
-            "predict",
-            predict,
-            takes_rows=True,
-            operation=operations.predict,
+        _endpoint(
+            Endpoint(
+                "predict",
+                _under_api("/predictions"),
+                "POST",
+                "predict",
+                predict,
+                takes_rows=True,
+                operation=operations.predict,
+            )
+        ),
+        _endpoint(
+            Endpoint(
+                "feedback",
+                _under_api("/feedback"),
+                "POST",
+                "predict",
+                feedback,
+                operation=operations.feedback,
+            )
         ),
         Endpoint(
-            "feedback",
-            _both("/feedback"),
-            "POST",
-            "predict",
-            feedback,
-            operation=operations.feedback,
-        ),
-        Endpoint("live", ("/live", "/health/ping"), "GET", PUBLIC, live, operation=operations.LIVE),
-        Endpoint("ready", ("/ready",), "GET", PUBLIC, ready, operation=operations.READY),
-        Endpoint(
-            "status",
-            (*_of_node("/status"), *_paths("/health/status"), *_both("/health/status")),
+            "live",
+            ("/live",),
             "GET",
-            "read",
-            status,
-            operation=operations.status,
+            PUBLIC,
+            live,
+            operation=operations.LIVE,
+            aliases=("/health/ping",),
+        ),
+        Endpoint("ready", ("/ready",), "GET", PUBLIC, ready, operation=operations.READY),
+        _endpoint(
+            Endpoint(
+                "status",
+                _under_api("/health/status", "/health/status", "/api/v1.0/status"),
+                "GET",
+                "read",
+                status,
+                operation=operations.status,
+            ),
+            # Where the executor asks after one node of its graph, which has one here: the model.
+            "/api/v1.0/status/<model_name:model_name>",
         ),
         Endpoint(
             "deployment_ready",
-            tuple(under + end for under in _UNDER for end in ("/ready", "/live", "/health/ping")),
+            (f"{_DEPLOYMENT}/ready",),
             "GET",
             "read",
             deployment_ready,
             operation=operations.deployment_ready,
+            aliases=tuple(
+                path
+                for under in _UNDER[1:]
+                for end in ("/ready", "/live", "/health/ping")
+                if (path := under + end) != f"{_DEPLOYMENT}/ready"
+            ),
         ),
-        Endpoint(
-            "metadata",
-            (*_of_node("/metadata"), *_paths("/metadata")),
-            "GET",
-            "read",
-            metadata,
-            operation=operations.metadata,
+        _endpoint(
+            Endpoint(
+                "metadata",
+                _under_api("/metadata", "/metadata"),
+                "GET",
+                "read",
+                metadata,
+                operation=operations.metadata,
+            ),
+            "/api/v1.0/metadata/<model_name:model_name>",
         ),
     ),
     problem=problem,

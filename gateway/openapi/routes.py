@@ -80,8 +80,9 @@ def routes_of(
     needs: Mapping[str, str],
     row_endpoints: Collection[str],
     operations: Mapping[str, Describe],
+    aliases: Collection[str],
 ) -> tuple[Route, ...]:
-    """Every route of the app, in the order in which they were added."""
+    """Every route of the app but those at other paths, in the order in which they were added."""
     return tuple(
         Route(
             rule.endpoint,
@@ -92,6 +93,7 @@ def routes_of(
             rule.endpoint in row_endpoints,
         )
         for rule in app.url_map.iter_rules()
+        if rule.rule not in aliases
         for method in sorted((rule.methods or set()) - _IMPLIED)
     )
 

@@ -5,11 +5,18 @@ A test compares these routes with those that it has.
 
 from typing import Any
 
-from gateway.auth.paths import ISSUANCE_PATH, JWKS_PATH, METADATA_PATH, REVOCATION_PATH
-from gateway.dialects import schemas
+from gateway.auth.paths import (
+    ISSUANCE_PATH,
+    JWKS_PATH,
+    LOAD_RULE,
+    METADATA_PATH,
+    REVOCATION_PATH,
+    UNLOAD_RULE,
+)
+from gateway.dialects import open_inference_operations, schemas
 from gateway.dialects.operation import Answer, Body, Operation, Schema, Shared, Tag
 from gateway.openapi.routes import BY_CLIENT, Route
-from gateway.principal import PUBLIC
+from gateway.principal import ADMIN, PUBLIC
 from gateway.wire.media_type import JSON
 
 TAG = Tag("Access tokens", "OAuth 2.0 client credentials (RFC 6749), for the calls of the others.")
@@ -166,4 +173,6 @@ TOKEN_SERVICE_ROUTES = (
     Route("revoke", REVOCATION_PATH, "POST", BY_CLIENT, REVOKE),
     Route("jwks", JWKS_PATH, "GET", PUBLIC, JWKS),
     Route("metadata", METADATA_PATH, "GET", PUBLIC, METADATA),
+    Route("load", LOAD_RULE, "POST", ADMIN, open_inference_operations.load),
+    Route("unload", UNLOAD_RULE, "POST", ADMIN, open_inference_operations.unload),
 )

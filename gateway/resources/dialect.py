@@ -39,6 +39,7 @@ def add_dialects(
             api.add_resource(
                 _with_method(endpoint.method),
                 *endpoint.rules,
+                *endpoint.aliases,
                 endpoint=f"{dialect.name}.{endpoint.name}",
                 resource_class_args=(endpoint, make_call),
             )

@@ -1,6 +1,7 @@
 """Both apps in one process, for `make run`: convenient, and said at start, because a process that
 unpickles models then also holds the private keys."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +16,8 @@ from gateway.wsgi.tokens import make_tokens
 
 log = structlog.get_logger()
 
-_TOKEN_PATHS = ("/oauth/", "/.well-known/")
+# As nginx tells them apart.
+_TOKEN_PATHS = re.compile(r"/oauth/|/\.well-known/|/v2/repository/models/[^/]+/(load|unload)$")
 
 
 def joined_app() -> Service:
@@ -27,7 +29,7 @@ def joined_app() -> Service:
     tokens = make_tokens(settings, watcher, flask_limiter)
 
     def route(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        is_token_path = environ["PATH_INFO"].startswith(_TOKEN_PATHS)
+        is_token_path = _TOKEN_PATHS.match(environ["PATH_INFO"])
         return (tokens.app if is_token_path else predictions.app)(environ, start_response)
 
     log.warning("models_and_private_keys_share_a_process", remedy="make stack keeps them apart")

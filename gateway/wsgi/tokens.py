@@ -9,6 +9,7 @@ from flask_limiter import Limiter
 from config.settings import Settings, load_settings
 from gateway.auth.keys import load_pepper
 from gateway.control.database import writing_engine
+from gateway.control.repository import Repository
 from gateway.control.store import ControlStore
 from gateway.control.watcher import SnapshotWatcher, Ticker
 from gateway.observability.audit import AuditLog
@@ -43,7 +44,13 @@ def make_tokens(settings: Settings, watcher: SnapshotWatcher, flask_limiter: Lim
     engine = writing_engine(settings.database_url)
     store = ControlStore(engine, actor="token service", clock=time.time)
     pepper = load_pepper(settings.keys_dir)
+    status = writing_engine(settings.status_url, durable=False)
     flask_app = create_token_app(
-        settings, watcher, store, flask_limiter=flask_limiter, pepper=pepper
+        settings,
+        watcher,
+        store,
+        flask_limiter=flask_limiter,
+        pepper=pepper,
+        repository=Repository(store.written_by, status, settings.models.retired_for_s),
     )
     return Tokens(flask_app, store, AuditLog(store))

@@ -1,6 +1,6 @@
 """Clients that others wrote for the Open Inference Protocol, against the running stack."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent.ssl
@@ -139,6 +139,41 @@ def test_triton_gets_the_outputs_it_names(
     assert every.as_numpy("predictions").shape == (1,)
     assert refused.value.status() == "400"
     matrix.works(SYNC, PROTOCOL, "infer, outputs by name")
+
+
+def test_triton_unloads_and_loads(
+    client: triton.InferenceServerClient, stack: Stack, telephone: str, matrix: Matrix
+) -> None:
+    """For a partner with the scope of this model only; when a call returns, all workers follow."""
+    scopes = ["--scope", f"model:{telephone}:admin", "--scope", "model:*:read"]
+    credentials = stack.cli_json("partner", "create", "mover", "--plan", "unlimited", *scopes)
+    headers = bearer(stack.token(credentials))
+    try:
+        eventually(client.unload_model, telephone, headers=headers)
+        gone = client.is_model_ready(telephone, headers=headers)
+    finally:
+        eventually(client.load_model, telephone, headers=headers)
+    with pytest.raises(InferenceServerException) as refused:
+        client.unload_model(DENSE, headers=headers)
+    actions = [(entry["actor"], entry["action"]) for entry in stack.cli_json("audit")]
+
+    assert not gone
+    assert client.is_model_ready(telephone, headers=headers)
+    assert refused.value.status() == "403"
+    assert ("partner mover", "model_unloaded") in actions
+    assert ("partner mover", "model_promoted") in actions
+    for call in ("unload", "load"):
+        matrix.works(SYNC, PROTOCOL, call)
+
+
+def eventually(call: Callable[..., None], model: str, **options: Any) -> None:
+    """Ask again while the answer is that not all workers follow yet, as it says."""
+    for _ in range(20):
+        try:
+            return call(model, **options)
+        except InferenceServerException as exc:
+            assert exc.status() == "503"  # noqa: PT017  # Any other is raised by this.
+    raise AssertionError("the workers never followed")
 
 
 def test_triton_understands_our_refusals(client: triton.InferenceServerClient) -> None:

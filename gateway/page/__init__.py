@@ -1,1 +1,0 @@
-"""The page at /docs: HTML, style and script, and who serves them (`files`)."""

@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # An engine that the tests ask; its dependencies and ours do not go together.
 MLSERVER := .venv-mlserver
+# What lints openapi.json, of another language.
+SPECTRAL := .spectral
 # A client that the tests run; the same.
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test compatibility check bench bench-peers lock clean
+.PHONY: help setup extras run stack test compatibility check bench bench-peers profile overload soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -47,6 +49,12 @@ $(MLSERVER)/.installed: requirements/mlserver.txt | $(VENV)/.dev
 	@$(MLSERVER)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/mlserver.txt
 	@touch $@
 
+$(SPECTRAL)/.installed: tests/spectral/package-lock.json
+	@echo "Installing spectral to lint openapi.json with …"
+	@mkdir -p $(SPECTRAL) && cp tests/spectral/package.json tests/spectral/package-lock.json $(SPECTRAL)
+	@npm ci --prefix $(SPECTRAL) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 $(SELDON)/.installed: requirements/seldon.txt | $(VENV)/.dev
 	@echo "Installing Seldon's client to test with (130 MB, half a minute) …"
 	@$(BIN)/python -m venv --clear $(SELDON)
@@ -66,6 +74,8 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(SELDON)/.installed || echo "Tests that need Seldon's client fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
+	@$(MAKE) --no-print-directory $(SPECTRAL)/.installed || echo "The test that needs spectral fails where CI=true, and is skipped elsewhere."
+	@$(BIN)/python tests/system/browser.py || echo "Tests that need Chromium fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
 	@$(BIN)/python -m pytest tests/system
 
@@ -87,7 +97,7 @@ check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/lint-imports
 
 # The servers that the benchmark compares with, each in an environment of its own.
-PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart
+PEERS := bare bentoml fastapi kserve litserve mlflow mlserver seldon chart profiler
 PEER_STAMPS := $(PEERS:%=.venv-bench/%/.installed)
 .venv-bench/%/.installed: bench/requirements/%.txt
 	@echo "Installing $* to measure beside …"
@@ -101,6 +111,15 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 QUICK ?=
 bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: under 3 minutes)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)
+	@$(BIN)/python -m bench.cost
+
+overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk)
+	@$(BIN)/python -m bench.overload overload
+
+soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
+	@$(BIN)/python -m bench.overload soak
 
 PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)

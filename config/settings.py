@@ -106,6 +106,12 @@ class ServerSettings(_Section):
     json_max_elements: Count = 5_000_000
     max_abandoned_predictions: Count = 2
     graceful_timeout_s: Count = 30
+    max_in_flight_per_worker: Count = 32
+
+    @property
+    def max_in_flight(self) -> int:
+        """Predictions that may be under way or wait, in all workers."""
+        return self.workers * self.max_in_flight_per_worker
 
 
 class AuthSettings(_Section):

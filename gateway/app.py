@@ -29,9 +29,11 @@ from gateway.model_names import ModelNameConverter
 from gateway.openapi.document import DocumentMaker
 from gateway.openapi.documents import Documents
 from gateway.openapi.routes import routes_of
+from gateway.page.files import read_page
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.request_context import RequestClock, context, note
 from gateway.resources.dialect import RequestCall, add_dialects
+from gateway.resources.docs import Docs
 from gateway.resources.exchange import Exchange
 from gateway.resources.feedback import Feedback
 from gateway.resources.health import Live, Ready
@@ -57,6 +59,7 @@ NEEDS = {
     "limits": ANY_TOKEN,
     "models": ANY_TOKEN,
     "openapi": ANY_TOKEN,
+    "docs": PUBLIC,
     "model_contract": "read",
     "predict": "predict",
     "feedback": "predict",
@@ -74,6 +77,7 @@ OPERATIONS: dict[str, Describe] = {
     "limits": service_operations.LIMITS_LEFT,
     "models": native_operations.MODELS_LIST,
     "openapi": service_operations.OPENAPI,
+    "docs": service_operations.DOCS,
     "model_contract": native_operations.contract_of,
     "predict": native_operations.predict,
     "feedback": native_operations.feedback,
@@ -192,6 +196,10 @@ def _add_routes(
     )
     if settings.docs.openapi:
         _add_document(api, app, settings, inference)
+    if settings.docs.page:
+        page = read_page()
+        paths = "/docs", "/docs/", "/docs/<file_name>"
+        api.add_resource(Docs, *paths, endpoint="docs", resource_class_args=(page,))
     add_dialects(api, partial(RequestCall, inference, exchange, ready))
 
 

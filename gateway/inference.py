@@ -14,7 +14,7 @@ from gateway.errors import UnknownModel
 from gateway.request_context import context, note
 from gateway.shadow import Shadowing
 from gateway.sunset import ending_fields
-from model import Batch, ModelNotReady, Prediction, ServedModel, ServedModels
+from model import Batch, ModelNotReady, Prediction, ServedModel, ServedModels, SiftedRows
 
 log = structlog.get_logger()
 
@@ -96,8 +96,25 @@ class Inference:
         current.facts["rows"] = batch.row_count
         current.enter("validate")
         model.check(batch)
+        return self._charge_and_ask(model, batch, batch.row_count)
+
+    def predict_good(self, model: ServedModel, rows: SiftedRows) -> Prediction:
+        """Charge all rows, those that were refused too: each was read and judged. Ask about the
+        good ones; where there are none, the model is not asked.
+
+        Raises: as `predict`, but for InvalidInput.
+        """
+        note(rows=rows.row_count, refused_rows=len(rows.faults))
+        if rows.batch.row_count:
+            return self._charge_and_ask(model, rows.batch, rows.row_count)
+        context().enter("limits")
+        self._admission.charge(model.charged_rows(rows.row_count))
+        return model.empty_prediction
+
+    def _charge_and_ask(self, model: ServedModel, batch: Batch, row_count: int) -> Prediction:
+        current = context()
         current.enter("limits")
-        self._admission.charge(model.charged_rows(batch.row_count))
+        self._admission.charge(model.charged_rows(row_count))
         current.enter("predict")
         started = time.perf_counter()
         prediction = self._deadline.run(

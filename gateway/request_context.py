@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -120,6 +120,8 @@ class RequestClock:
         probed = (request.endpoint or "").rpartition(".")[2]
         quiet = probed in _QUIET_ENDPOINTS and response.status_code < 400
         environ, status = request.environ, response.status_code
+        if response.is_streamed:
+            response.response = _counted(response.response, event)
 
         def close() -> None:
             for action in current.on_close:
@@ -130,6 +132,12 @@ class RequestClock:
 
         response.call_on_close(close)
         return response
+
+
+def _counted(parts: Iterable[Any], event: dict[str, Any]) -> Iterator[Any]:
+    for part in parts:
+        event["bytes_out"] += len(part)
+        yield part
 
 
 def _closing_event(current: RequestContext, response: Response) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from model.errors import (
     UnknownVersion,
     VersionExists,
 )
-from model.estimator import EstimatorModel
 from model.manifest import Manifest
 from model.names import is_model_name, is_model_version
 from model.protocol import Model, Prediction
 from model.served import ServedModel
 from model.served_models import LoadOutcome, ServedModels
+from model.sifting import SiftedRows
 from model.signature import Feature, Output
 from model.store import LoadedModel, ModelStore
 
@@ -38,7 +38,6 @@ __all__ = [
     "Batch",
     "Contract",
     "Deployment",
-    "EstimatorModel",
     "Fault",
     "Feature",
     "InvalidInput",
@@ -57,6 +56,7 @@ __all__ = [
     "Refused",
     "ServedModel",
     "ServedModels",
+    "SiftedRows",
     "UnknownModel",
     "UnknownVersion",
     "VersionExists",

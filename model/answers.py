@@ -70,7 +70,7 @@ def classes_of(final: Any) -> tuple[Any, ...] | None:
 
 
 def _probabilities(final: Any) -> Callable[[Any], Answers]:
-    if classes_of(final) is not None and _predicts_most_probable(final):
+    if classes_of(final) is not None and predicts_most_probable(final):
         return lambda values: _most_probable(final, values)
     return lambda values: {
         "predictions": _dense(final.predict(values)),
@@ -84,7 +84,7 @@ def _transformed(final: Any, values: Any) -> Array:
     return answer[np.newaxis] if answer.ndim == 1 and len(answer) != len(values) else answer
 
 
-def _predicts_most_probable(final: Any) -> bool:
+def predicts_most_probable(final: Any) -> bool:
     if library(final) == "lightgbm":
         # So does LightGBM, unless its objective is a function, whose answers are no probabilities.
         return isinstance(final.objective_, str)

@@ -46,6 +46,10 @@ class Batch:
         """Whether these are numbers only."""
         return self.columns is None
 
+    def feature_columns(self) -> list[Array]:
+        """The values of each feature in turn."""
+        return list(self.values.T) if self.columns is None else list(self.columns.values())
+
     def take(self, index: Any) -> "Batch":
         """The rows at these positions: a slice, a mask or an array of row numbers."""
         if self.columns is None:

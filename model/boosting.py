@@ -16,6 +16,7 @@ class BoostedColumn:
     flag: bool = False
     categories: list[Any] | None = None
     typical: float | None = None
+    spread: tuple[float, float] | None = None
 
 
 def xgboost_columns(booster: Any) -> list[BoostedColumn]:
@@ -62,4 +63,5 @@ def _lightgbm_column(facts: dict[str, Any], categories: list[Any]) -> BoostedCol
         return BoostedColumn(categories=list(categories.pop(0)))
     if not facts:
         return BoostedColumn()
-    return BoostedColumn(typical=(facts["min_value"] + facts["max_value"]) / 2)
+    least, greatest = facts["min_value"], facts["max_value"]
+    return BoostedColumn(typical=(least + greatest) / 2, spread=(least, greatest))

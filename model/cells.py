@@ -46,6 +46,22 @@ def read_cells(features: Sequence[Feature], cells: Sequence[Sequence[Any]]) -> B
     raise InvalidInput(tuple(found), fault_count + others.fault_count)
 
 
+def lenient_batch(
+    features: Sequence[Feature], cells: Sequence[Sequence[Any]], wrong: Sequence[Sequence[int]]
+) -> Batch:
+    """The same, with values that keep the promise where those of each feature are wrong."""
+    columns = {
+        feature.name: _without(feature, values, rows) if rows else _whole(feature, values)
+        for feature, values, rows in zip(features, cells, wrong, strict=True)
+    }
+    return _batch(features, columns)
+
+
+def _whole(feature: Feature, values: Any) -> Array:
+    column = _column(feature, values)
+    return _without(feature, values, ()) if column is None else column
+
+
 def read_numbers(rows: Sequence[Sequence[Any]], nullable: npt.NDArray[np.bool_]) -> Batch | None:
     """Rows of numbers in one step; None where a cell is no number, or missing and may not be.
 

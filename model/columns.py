@@ -20,10 +20,11 @@ from model.fitted import (
     present_steps,
     steps,
 )
+from model.spread import spreads
 from model.typical import common_words, typical_values
 
 # They keep the number of columns, their order and their unit.
-_FILLING = frozenset({"IterativeImputer", "KNNImputer", "SimpleImputer"})
+FILLING = frozenset({"IterativeImputer", "KNNImputer", "SimpleImputer"})
 
 # They keep the number of columns and their order, and change the unit.
 _SCALING = frozenset(
@@ -54,7 +55,9 @@ class Column:
         used: False where every part drops it.
         datatype: as in `Feature`; None where nothing tells.
         categories: the only values that do not raise; None is any.
+        known: values of the training data, where it had few.
         typical: a value from the middle of the training data.
+        spread: about the least and the greatest number in it.
         missing: what stands for a missing value in a column of objects, NaN or None.
         fills: whether some part is made for missing values in it.
         categorical: whether a data frame must hold it as pandas' own categorical type.
@@ -63,7 +66,9 @@ class Column:
     used: bool = False
     datatype: str | None = None
     categories: tuple[Any, ...] | None = None
+    known: tuple[Any, ...] = ()
     typical: Any = None
+    spread: tuple[float, float] | None = None
     missing: float | None = math.nan
     fills: bool = False
     categorical: bool = False
@@ -101,10 +106,10 @@ def _learn_pipeline(
         if in_unit:
             _learn(step, columns, names)
         kind = type(step).__name__
-        if kind in _FILLING:
+        if kind in FILLING:
             _note_filled(columns)
         in_unit = in_unit and kind not in _SCALING
-        if kind not in _FILLING | _SCALING:
+        if kind not in FILLING | _SCALING:
             break
 
 
@@ -137,7 +142,7 @@ def _mark_used(columns: Sequence[Column]) -> None:
 
 def _learn_part(part: Any, columns: Sequence[Column]) -> None:
     _mark_used(columns)
-    if type(part).__name__ in _FILLING:
+    if type(part).__name__ in FILLING:
         _note_filled(columns)
     if isinstance(part, (CountVectorizer, HashingVectorizer)):
         for column in columns:
@@ -164,6 +169,7 @@ def _learn_categories(part: Any, columns: Sequence[Column]) -> bool:
 def _note_categories(column: Column, categories: list[Any], closed: bool) -> None:
     present = [one for one in categories if not _is_missing(one)]
     column.datatype = column.datatype or _datatype_of(present)
+    column.known = tuple(present)
     # A missing value is one of the categories, or it is as good as any unknown one.
     column.fills = column.fills or len(present) < len(categories) or not closed
     if None in categories:
@@ -196,6 +202,8 @@ def _learn_numbers(part: Any, columns: Sequence[Column]) -> None:
         if column.typical is None and not _is_missing(value):
             column.typical = value
             column.datatype = column.datatype or _datatype_of([value])
+    for column, spread in zip(columns, spreads(part, len(columns)), strict=True):
+        column.spread = column.spread or spread
 
 
 def _learn_xgboost(part: Any, columns: Sequence[Column]) -> None:
@@ -214,7 +222,7 @@ def _learn_lightgbm(part: Any, columns: Sequence[Column]) -> None:
             column.categorical = True
             _note_categories(column, facts.categories, closed=False)
         elif column.typical is None:
-            column.typical = facts.typical
+            column.typical, column.spread = facts.typical, facts.spread
 
 
 _LIBRARY_READERS: Mapping[str, Callable[[Any, Sequence[Column]], None]] = {

@@ -1,28 +1,31 @@
 """The files a version is made of, and the model they make."""
 
+import importlib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from model.artifact import (
     ARTIFACT_SUFFIXES,
+    ONNX_SUFFIX,
     is_artifact,
     load_estimator,
     read_bytes,
     scan,
     sha256_hex,
 )
-from model.component import ComponentModel, derive_component
+from model.component import ComponentModel
 from model.contract import Contract
 from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
-from model.derivation import derive_model
+from model.engines.opening import open_engines
+from model.engines.record import EngineRecord
 from model.errors import ArtifactRejected
-from model.estimator import EstimatorModel
 from model.folders import entries, files_below
 from model.protocol import Model
 from model.remote import RemoteModel
-from model.remote_derivation import derive_remote
 from model.signing import SIGNATURE_FILE
 
 _MOST_FILES = 1_000
@@ -55,6 +58,10 @@ class Contents:
         return self.artifact.endswith(".py")
 
     @property
+    def is_onnx(self) -> bool:
+        return self.artifact.lower().endswith(ONNX_SUFFIX)
+
+    @property
     def is_remote(self) -> bool:
         return self.artifact == DECLARATION_FILE
 
@@ -84,7 +91,7 @@ def unlisted_names(contents: Contents) -> tuple[str, ...]:
 
     Raises: ArtifactRejected, where it cannot be read.
     """
-    if contents.is_component or contents.is_remote:
+    if contents.is_component or contents.is_remote or contents.is_onnx:
         return ()
     return scan(contents.files[contents.artifact], contents.artifact).unlisted
 
@@ -102,12 +109,28 @@ def derive_contents(
     # The description is read first: it costs nothing, and it runs nothing.
     declaration = contents.declaration
     if contents.is_component:
-        return derive_component(contents.files, _module(contents), name, version, declaration)
+        derive_component = _found("model.component.derivation", "derive_component")
+        component: Model = derive_component(
+            contents.files, _module(contents), name, version, declaration
+        )
+        return component
     if contents.is_remote:
-        return derive_remote(declaration, name, version)
-    estimator = load_estimator(contents.files[contents.artifact], contents.artifact, trusted)
+        remote: Model = _found("model.remote_derivation", "derive_remote")(
+            declaration, name, version
+        )
+        return remote
+    if contents.is_onnx:
+        derive_graph = _found("model.onnx_derivation", "derive_graph")
+        graph: Model = derive_graph(
+            _artifact(contents), contents.artifact, name, version, declaration
+        )
+        return graph
+    estimator = load_estimator(_artifact(contents), contents.artifact, trusted)
     try:
-        return derive_model(estimator, name, version, declaration)
+        model: Model = _found("model.derivation", "derive_model")(
+            estimator, name, version, declaration
+        )
+        return model
     except ArtifactRejected:
         raise
     except Exception as exc:
@@ -116,8 +139,13 @@ def derive_contents(
         ) from exc
 
 
-def open_contents(contents: Contents, contract: Contract, trusted: Collection[str] = ()) -> Model:
-    """The model of files that were added before, with the contract they had then.
+def open_contents(
+    contents: Contents,
+    contract: Contract,
+    trusted: Collection[str] = (),
+    engines: EngineRecord | None = None,
+) -> Model:
+    """The model of files that were added before, with the contract and the engines it had then.
 
     Raises: ArtifactRejected.
     """
@@ -129,15 +157,37 @@ def open_contents(contents: Contents, contract: Contract, trusted: Collection[st
         if declaration.remote is None:
             raise ArtifactRejected(f"{DECLARATION_FILE} names no remote engine.")
         return RemoteModel(declaration.remote, contract)
-    estimator = load_estimator(contents.files[contents.artifact], contents.artifact, trusted)
+    original = partial(_open_original, contents, contract, trusted)
+    return (
+        original() if engines is None else open_engines(engines, contents.files, contract, original)
+    )
+
+
+def _open_original(contents: Contents, contract: Contract, trusted: Collection[str]) -> Model:
+    if contents.is_onnx:
+        open_graph: Model = _found("model.onnx_derivation", "open_graph")(
+            _artifact(contents), contents.artifact, contract
+        )
+        return open_graph
+    estimator = load_estimator(_artifact(contents), contents.artifact, trusted)
     try:
-        return EstimatorModel(estimator, contract)
+        model: Model = _found("model.estimator", "EstimatorModel")(estimator, contract)
+        return model
     except ArtifactRejected:
         raise
     except Exception as exc:
         raise ArtifactRejected(
             f"{contents.artifact} cannot be served ({type(exc).__name__})."
         ) from exc
+
+
+def _found(module: str, name: str) -> Any:
+    """What needs a library of its own is imported when a model needs it: see `artifact`."""
+    return getattr(importlib.import_module(module), name)
+
+
+def _artifact(contents: Contents) -> bytes:
+    return contents.files[contents.artifact]
 
 
 def _module(contents: Contents) -> str:

@@ -12,8 +12,10 @@ from model.batch import Array, Batch
 from model.cell_faults import ragged_row
 from model.cells import read_cells, read_numbers
 from model.contract_json import contract_from_json, contract_to_json
+from model.errors import InvalidInput
 from model.faults import find_faults
 from model.feature_check import FeatureCheck
+from model.sifting import SiftedRows, sift_cells
 from model.signature import CallLimits, Feature, Output
 
 
@@ -90,6 +92,28 @@ class Contract:
         An array of doubles is taken as it is.
         """
         return read_cells(self.features, cells)
+
+    def sift_cells(self, cells: Sequence[Sequence[Any]], places: Sequence[int]) -> SiftedRows:
+        """The same, but the rows that do not keep the contract are left out and told of.
+
+        Args:
+            places: what each row is called in faults, ascending.
+        """
+        return sift_cells(self.features, cells, places)
+
+    def sift(self, batch: Batch) -> SiftedRows:
+        """The rows of a batch that keep the contract.
+
+        Raises: InvalidInput, where the batch has no rows, or other columns than the features.
+        """
+        try:
+            self.check(batch)
+        except InvalidInput as exc:
+            if any(fault.row is None for fault in exc.faults):
+                raise
+            cells: Any = batch.feature_columns()
+            return self.sift_cells(cells, range(batch.row_count))
+        return SiftedRows(batch, np.arange(batch.row_count), {})
 
     def check(self, batch: Batch) -> None:
         """Raise InvalidInput with every fault of the batch, or return in a few microseconds.

@@ -74,7 +74,7 @@ def _features(
     unknown = sorted(by_name.keys() - {name for name, _ in used})
     if unknown:
         reject(f"the model has no feature {unknown[0]!r}")
-    features = tuple(_sharpened(_derived(n, column), by_name.get(n)) for n, column in used)
+    features = tuple(sharpened(_derived(n, column), by_name.get(n)) for n, column in used)
     return features, [column for _, column in used]
 
 
@@ -93,7 +93,7 @@ def _derived(name: str, column: Column) -> Feature:
     return Feature(name, column.datatype or "FP64", categories=column.categories)
 
 
-def _sharpened(derived: Feature, declared: Feature | None) -> Feature:
+def sharpened(derived: Feature, declared: Feature | None) -> Feature:
     """The declared feature, with what only the estimator knows."""
     if declared is None:
         return derived
@@ -112,7 +112,7 @@ def _first_answered(
     failure: Exception | None = None
     for example in candidates:
         contract = dataclasses.replace(draft, example=example)
-        _check_example(contract)
+        check_example(contract)
         try:
             return contract, _answer(estimator, contract)
         except ArtifactRejected:
@@ -127,7 +127,8 @@ def _first_answered(
     ) from failure
 
 
-def _check_example(contract: Contract) -> None:
+def check_example(contract: Contract) -> None:
+    """Raise ArtifactRejected where the example does not keep the contract."""
     try:
         contract.check(contract.example_batch)
     except InvalidInput as exc:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from model.batch import Array, Batch
+from model.batch import Batch
 from model.errors import MAX_FAULTS, Fault, InvalidInput
 from model.feature_check import FeatureCheck
 from model.feature_words import category_words, expected_value, number_words
@@ -18,21 +19,28 @@ def find_faults(features: Sequence[Feature], batch: Batch) -> InvalidInput:
     shape_fault = _shape_fault(features, batch)
     if shape_fault is not None:
         return InvalidInput((shape_fault,))
-    columns = _columns(batch)
-    checks = [FeatureCheck(feature) for feature in features]
-    wrong = [check.wrong(column) for check, column in zip(checks, columns, strict=True)]
-    positions = np.argwhere(np.column_stack(wrong))
-    faults = []
-    for row, at in positions[:MAX_FAULTS].tolist():
-        code, found = _kind(features[at], checks[at], columns[at].item(row))
-        faults.append(Fault(row, features[at].name, code, found, expected_value(features[at])))
+    columns = batch.feature_columns()
+    positions = np.argwhere(wrong_values(features, batch))
+    faults = [
+        value_fault(row, features[at], columns[at].item(row))
+        for row, at in positions[:MAX_FAULTS].tolist()
+    ]
     return InvalidInput(tuple(faults), fault_count=len(positions))
 
 
-def _columns(batch: Batch) -> list[Array]:
-    if batch.columns is None:
-        return list(batch.values.T)
-    return list(batch.columns.values())
+def wrong_values(features: Sequence[Feature], batch: Batch) -> npt.NDArray[np.bool_]:
+    """Which values of a batch with these features do not keep the contract, shape (n, f)."""
+    columns = batch.feature_columns()
+    checks = map(FeatureCheck, features)
+    return np.column_stack(
+        [check.wrong(column) for check, column in zip(checks, columns, strict=True)]
+    )
+
+
+def value_fault(row: int, feature: Feature, value: Any) -> Fault:
+    """What to say of a value that `wrong_values` found."""
+    code, found = _kind(feature, FeatureCheck(feature), value)
+    return Fault(row, feature.name, code, found, expected_value(feature))
 
 
 def _shape_fault(features: Sequence[Feature], batch: Batch) -> Fault | None:

@@ -1,36 +1,43 @@
 """The first load of a model: in a child that can do no harm, or, in tests, in this process."""
 
-import json
-import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from model.confinement import run_confined
 from model.contents import Contents, derive_contents
 from model.contract import Contract
+from model.engines.choosing import engines_for
+from model.engines.record import AUTO, EngineChoice, EngineWish, native_because
 from model.errors import ArtifactRejected
-from model.folders import write_durably
+from model.first_load_files import (
+    RESULT_FILE,
+    read_engines,
+    read_result,
+    write_order,
+)
 from model.manifest import golden_of
-
-ORDER_FILE, RESULT_FILE, FILES_FOLDER = "order.json", "result.json", "files"
+from model.protocol import Model
 
 _MEMORY_BYTES = 8 << 30
 _CPU_S = 300
-_MOST_RESULT_BYTES = 256 << 20
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstLoad:
     """What loading a model for the first time told.
 
-    `golden` is its answer to the contract's example; `protections` were in force meanwhile.
+    `golden` is its answer to the contract's example; `engines` is None where nobody wished for
+    any; `protections` were in force meanwhile.
     """
 
     contract: Contract
     golden: Mapping[str, list[Any]]
+    engines: EngineChoice | None = None
     protections: tuple[str, ...] = ()
 
 
@@ -38,53 +45,75 @@ class FirstLoad:
 Load = Callable[[Contents, str, str, Collection[str]], FirstLoad]
 
 
-def load_here(
-    contents: Contents, name: str, version: str, trusted: Collection[str] = ()
-) -> FirstLoad:
-    """Load and ask it in this process. Raises: ArtifactRejected."""
+def _silent(_: str) -> None:
+    """For whoever waits for no news."""
+
+
+def ask(
+    contents: Contents, name: str, version: str, trusted: Collection[str]
+) -> tuple[Model, FirstLoad]:
+    """The model, loaded in this process, and what it told. Raises: ArtifactRejected."""
     model = derive_contents(contents, name, version, trusted)
-    return FirstLoad(model.contract, golden_of(model.predict(model.contract.example_batch)))
+    golden = golden_of(model.predict(model.contract.example_batch))
+    return model, FirstLoad(model.contract, golden)
 
 
-def load_confined(
-    contents: Contents, name: str, version: str, trusted: Collection[str] = ()
+def load_here(  # noqa: PLR0913  # As `Load`, and what is wished for.
+    contents: Contents,
+    name: str,
+    version: str,
+    trusted: Collection[str] = (),
+    *,
+    wish: EngineWish | None = None,
+    progress: Progress = _silent,
 ) -> FirstLoad:
-    """Load and ask it where it can reach no network, no key, no process and no other file.
+    """Load it, ask it, and choose its engines in this process. Raises: ArtifactRejected."""
+    model, told = ask(contents, name, version, trusted)
+    if wish is None:
+        return told
+    return replace(told, engines=engines_for(model, contents, wish, progress))
+
+
+def load_confined(  # noqa: PLR0913  # As `Load`, and what is wished for.
+    contents: Contents,
+    name: str,
+    version: str,
+    trusted: Collection[str] = (),
+    *,
+    wish: EngineWish | None = None,
+    progress: Progress = _silent,
+) -> FirstLoad:
+    """The same where it can reach no network, no key, no process and no other file.
 
     A model on another engine runs no code here, and needs the network: it is asked from here.
 
     Raises: ArtifactRejected.
     """
     if contents.is_remote:
-        return load_here(contents, name, version, trusted)
-    order = {
-        "artifact": contents.artifact,
-        "name": name,
-        "version": version,
-        "trusted": list(trusted),
-    }
+        return load_here(contents, name, version, trusted, wish=wish, progress=progress)
     with tempfile.TemporaryDirectory(prefix="first-load-") as place:
         folder = Path(place)
-        files = {f"{FILES_FOLDER}/{path}": data for path, data in contents.files.items()}
-        write_durably(folder, {**files, ORDER_FILE: json.dumps(order).encode()})
-        protections = run_confined(
-            "model.first_load_child",
-            folder,
-            memory_bytes=_MEMORY_BYTES,
-            cpu_s=_CPU_S,
-            progress=lambda _text: None,
-        )
-        return _result(folder / RESULT_FILE, protections)
+        write_order(folder, contents, name, version, trusted, wish)
+        try:
+            return _confined(folder, wish, progress)
+        except ArtifactRejected as exc:
+            if wish is None or wish.engine != AUTO or not (folder / RESULT_FILE).exists():
+                raise
+            reason = exc.reason
+    # The model itself is good. Compiling it took the child down, and is not tried again.
+    progress("loading again, without compiling")
+    told = load_confined(contents, name, version, trusted)
+    return replace(told, engines=EngineChoice(native_because(f"Compiling it failed: {reason}")))
 
 
-def _result(path: Path, protections: tuple[str, ...]) -> FirstLoad:
-    # The child may have turned hostile: what it left is only data, of a bounded size.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            document = json.loads(file.read(_MOST_RESULT_BYTES))
-        return FirstLoad(
-            Contract.from_json(document["contract"]), dict(document["golden"]), protections
-        )
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ArtifactRejected("Loading the model ended without a result.") from exc
+def _confined(folder: Path, wish: EngineWish | None, progress: Progress) -> FirstLoad:
+    protections = run_confined(
+        "model.first_load_child",
+        folder,
+        memory_bytes=_MEMORY_BYTES,
+        cpu_s=_CPU_S,
+        progress=progress,
+    )
+    contract, golden = read_result(folder)
+    engines = None if wish is None else read_engines(folder)
+    return FirstLoad(contract, golden, engines, protections)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Self
@@ -11,6 +11,7 @@ import numpy as np
 
 from model.artifact import sha256_hex
 from model.batch import Array
+from model.engines.record import FILES, PACKAGES, EngineRecord
 from model.errors import ArtifactRejected, ModelFailed
 
 MANIFEST_FILE = "manifest.json"
@@ -28,9 +29,10 @@ class Manifest:
     """One version of a model as it was when it was added. Its digest pins all of it.
 
     `files` maps each file of the version to its SHA-256; `golden` is the answer to the example;
-    `contract` is what it promises (`Contract.to_json`); `trusted` is what the artifact names beyond
-    the known list, which an operator has answered for; `protections` were in force when it was
-    loaded for the first time.
+    `contract` is what it promises (`Contract.to_json`); `engine` is how it is answered
+    (`EngineRecord.to_json`), None where no engines were chosen; `trusted` is what the artifact
+    names beyond the known list, which an operator has answered for; `protections` were in force
+    when it was loaded for the first time.
     """
 
     name: str
@@ -44,9 +46,24 @@ class Manifest:
     protections: Sequence[str]
     added_at: str
     added_by: str
+    engine: Mapping[str, Any] | None = None
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
+        facts = asdict(self)
+        if self.engine is None:
+            del facts["engine"]
+        return json.dumps(facts, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+    @property
+    def brought(self) -> dict[str, str]:
+        """The SHA-256 of each file that was brought: of all but those that were made of them."""
+        made = set(FILES.values()) if self.engine is not None else set()
+        return {name: digest for name, digest in self.files.items() if name not in made}
+
+    @property
+    def engines(self) -> EngineRecord | None:
+        """How it is answered. Raises ArtifactRejected where that cannot be read."""
+        return None if self.engine is None else EngineRecord.from_json(self.engine)
 
     @property
     def digest(self) -> str:
@@ -66,15 +83,18 @@ class Manifest:
         return manifest
 
 
-def library_versions() -> dict[str, str]:
-    """What decides how a pickle is read and what the model in it answers."""
+def library_versions(also: Iterable[str] = ()) -> dict[str, str]:
+    """What decides how a pickle is read and what the model in it answers.
+
+    `also` are the packages of engines that answer it.
+    """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python, **{library: version(library) for library in _LIBRARIES}}
+    return {"python": python, **{library: version(library) for library in (*_LIBRARIES, *also)}}
 
 
 def check_libraries(added_with: Mapping[str, str]) -> None:
     """Raise ArtifactRejected naming each library whose version is not the one at hand (SEC-66)."""
-    here = library_versions()
+    here = library_versions(sorted(added_with.keys() & set(PACKAGES.values())))
     skewed = [
         f"{library} {added_with.get(library, 'unknown')} (here {here[library]})"
         for library in here

@@ -5,14 +5,15 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from model.batch import Batch
+from model.batch import Array, Batch
 from model.contract import Contract
 from model.deployment import Deployment
+from model.engines.routed import engines_of
 from model.errors import (
     Fault,
     InvalidInput,
@@ -21,7 +22,14 @@ from model.errors import (
     ModelUnavailable,
     Refused,
 )
-from model.protocol import Prediction, RunsElsewhere, TaggedOutputs, TakesFeedback, require_complete
+from model.protocol import (
+    Model,
+    Prediction,
+    RunsElsewhere,
+    TaggedOutputs,
+    TakesFeedback,
+    require_complete,
+)
 from model.store import LoadedModel
 
 Clock = Callable[[], float]
@@ -54,7 +62,7 @@ class ServedModel:
         self.process = os.getpid()
         self._classes = self.contract.classes
         self._clock = clock
-        self._one_row_s, self._further_row_s = self._measure()
+        self._lines = [(first, *self._measure(engine)) for first, engine in engines_of(self._model)]
 
     def deployed_as(self, role: str, deployment: Deployment | None = None) -> Self:
         """The same model, in the same memory, in a role; with the dates of its deployment."""
@@ -71,6 +79,15 @@ class ServedModel:
             found, expected = f"{batch.row_count} rows", f"at most {most} rows per call"
             raise InvalidInput((Fault(None, None, "too_many_rows", found, expected),))
         self.contract.check(batch)
+
+    @property
+    def empty_prediction(self) -> Prediction:
+        """The answer to no rows, which the model itself is not asked for."""
+        outputs = {
+            output.name: np.empty((0, *output.shape[1:]), np.object_)
+            for output in self.contract.outputs
+        }
+        return Prediction(outputs, self.name, self.version, self.digest, self._classes)
 
     def charged_rows(self, row_count: int) -> int:
         """What a call with so many rows costs, in ordinary rows."""
@@ -89,17 +106,21 @@ class ServedModel:
             ModelUnavailable, ModelTimedOut: what runs the model cannot be used, or not in time.
             ModelFailed: whatever else the model raised is chained; or its answer does not fit.
         """
+        outputs = self._ask(self._model, batch)
+        answer = (outputs, self.name, self.version, self.digest, self._classes)
+        if isinstance(outputs, TaggedOutputs):
+            return Prediction(*answer, outputs.tags, outputs.metrics)
+        return Prediction(*answer)
+
+    def _ask(self, model: Model, batch: Batch) -> Mapping[str, Array]:
         try:
-            outputs = self._model.predict(batch)
+            outputs = model.predict(batch)
         except (Refused, ModelUnavailable, ModelTimedOut, ModelFailed):
             raise
         except Exception as exc:
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
         require_complete(outputs, batch.row_count)
-        answer = (outputs, self.name, self.version, self.digest, self._classes)
-        if isinstance(outputs, TaggedOutputs):
-            return Prediction(*answer, outputs.tags, outputs.metrics)
-        return Prediction(*answer)
+        return outputs
 
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
         """Tell the model, if it wants to know, how good its answer to these rows was.
@@ -116,23 +137,30 @@ class ServedModel:
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
 
     def estimate_s(self, row_count: int) -> float:
-        """How long `predict` will take, on the straight line through what was measured at load."""
-        return self._one_row_s + self._further_row_s * (row_count - 1)
+        """How long `predict` will take, on the straight line through what was measured at load.
 
-    def _measure(self) -> tuple[float, float]:
+        The line is that of the engine that answers so many rows.
+        """
+        _, one_row_s, further_row_s = next(
+            (line for line in reversed(self._lines) if row_count >= line[0]), self._lines[0]
+        )
+        return one_row_s + further_row_s * (row_count - 1)
+
+    def _measure(self, engine: Model) -> tuple[float, float]:
         """Seconds for one row, and for each row more."""
-        if isinstance(self._model, RunsElsewhere):
-            return self._model.expected_s, 0.0
+        if isinstance(engine, RunsElsewhere):
+            return engine.expected_s, 0.0
         example = self.contract.example_batch
-        one_row_s = self._time(example.take(slice(0, 1)))
-        many_rows_s = self._time(example.take(np.arange(_MEASURED_ROWS) % example.row_count))
+        one_row_s = self._time(engine, example.take(slice(0, 1)))
+        many_rows = example.take(np.arange(_MEASURED_ROWS) % example.row_count)
+        many_rows_s = self._time(engine, many_rows)
         return one_row_s, max(0.0, many_rows_s - one_row_s) / (_MEASURED_ROWS - 1)
 
-    def _time(self, batch: Batch) -> float:
+    def _time(self, engine: Model, batch: Batch) -> float:
         durations_s: list[float] = []
         for _ in range(_MEASUREMENTS):
             started = self._clock()
-            self.predict(batch)
+            self._ask(engine, batch)
             durations_s.append(self._clock() - started)
             if durations_s[-1] > _SLOW_S:
                 break

@@ -6,7 +6,7 @@ What is active is decided elsewhere, and comes with the digest of the manifest i
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from model.contents import (
     unlisted_names,
 )
 from model.contract import Contract
+from model.engines.record import PACKAGES
+from model.engines.routed import engines_of
 from model.errors import ArtifactRejected, ModelFailed, VersionExists
 from model.first_load import FirstLoad, Load, load_here
 from model.folders import entries, files_below, rename_durably, replace_durably, write_durably
@@ -113,6 +115,9 @@ class ModelStore:
                 " look at it, and add it with --trust if you answer for it."
             )
         loaded = load(contents, name, version, trusted)
+        if loaded.engines is not None:
+            # What was made of it is pinned like what was brought.
+            contents = replace(contents, files={**contents.files, **loaded.engines.files})
         return ProvenVersion(contents, self._describe(contents, loaded, trusted, added_by))
 
     def place(self, proven: ProvenVersion) -> Manifest:
@@ -141,7 +146,8 @@ class ModelStore:
         manifest, contents = self.read(name, version, manifest_digest)
         check_libraries(manifest.libraries)
         files = Contents(manifest.artifact, contents)
-        model = open_contents(files, Contract.from_json(manifest.contract), manifest.trusted)
+        contract = Contract.from_json(manifest.contract)
+        model = open_contents(files, contract, manifest.trusted, manifest.engines)
         # An engine that is away must not keep a version from coming into service.
         if not files.is_remote:
             _check_example(model, manifest)
@@ -209,18 +215,22 @@ class ModelStore:
     def _describe(
         self, contents: Contents, loaded: FirstLoad, trusted: Sequence[str], added_by: str
     ) -> Manifest:
+        engines = None if loaded.engines is None else loaded.engines.record
+        compiled = () if engines is None else engines.engines
+        packages = [PACKAGES[engine] for engine in compiled if engine in PACKAGES]
         return Manifest(
             name=loaded.contract.model_name,
             version=loaded.contract.model_version,
             artifact=contents.artifact,
             files=contents.digests,
-            libraries=library_versions(),
+            libraries=library_versions(packages),
             golden=loaded.golden,
             contract=loaded.contract.to_json(),
             trusted=list(trusted),
             protections=list(loaded.protections),
             added_at=self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             added_by=added_by,
+            engine=None if engines is None else engines.to_json(),
         )
 
     def _place(self, name: str, version: str, contents: Mapping[str, bytes]) -> None:
@@ -239,7 +249,8 @@ class ModelStore:
 
 def _check_example(model: Model, manifest: Manifest) -> None:
     try:
-        check_golden(manifest.golden, model.predict(model.contract.example_batch))
+        for _, engine in engines_of(model):
+            check_golden(manifest.golden, engine.predict(model.contract.example_batch))
     except Exception as exc:
         detail = str(exc) if isinstance(exc, ModelFailed) else type(exc).__name__
         raise ArtifactRejected(f"The model does not answer its example ({detail}).") from exc

@@ -13,7 +13,7 @@ def keep_to_one_thread(estimator: Any) -> None:
     would only compete; starting them costs more than one row does; and answers do not depend
     on their number.
     """
-    for part in _parts(estimator, set()):
+    for part in parts_of(estimator):
         if "n_jobs" in vars(part):
             part.n_jobs = 1
         # XGBoost's trees remember the number of threads that they were saved with.
@@ -21,8 +21,12 @@ def keep_to_one_thread(estimator: Any) -> None:
             part.get_booster().set_param({"nthread": 1})
 
 
+def parts_of(estimator: Any) -> Iterator[Any]:
+    """Every object with parameters inside this one, each once; itself first."""
+    return _parts(estimator, set())
+
+
 def _parts(thing: Any, seen: set[int]) -> Iterator[Any]:
-    """Every object with parameters inside this one, each once."""
     if isinstance(thing, dict):
         thing = list(thing.values())
     if isinstance(thing, np.ndarray) and thing.dtype.kind == "O":

@@ -20,11 +20,20 @@ def typical_values(part: Any, count: int) -> Sequence[Any]:
         values: Any = getattr(part, attribute, None)
         if np.shape(values) == (count,):
             return [_plain(value) for value in np.asarray(values).tolist()]
+    rows = centres(part, count)
+    if rows is not None:
+        return [float(value) for value in np.median(rows, axis=0)]
+    thresholds = split_thresholds(part, count)
+    return [None] * count if thresholds is None else list(map(_median, thresholds))
+
+
+def centres(part: Any, count: int) -> npt.NDArray[np.float64] | None:
+    """Centres of the training data, or that data, shape (n, count)."""
     for attribute in _ROWS:
         rows: Any = getattr(part, attribute, None)
         if np.ndim(rows) == 2 and np.shape(rows)[1] == count and _all_finite(rows):
-            return [float(value) for value in np.median(rows, axis=0)]
-    return _split_medians(part, count)
+            return np.asarray(rows, dtype=np.float64)
+    return None
 
 
 def common_words(vectorizer: Any) -> str:
@@ -46,17 +55,17 @@ def _all_finite(rows: Any) -> bool:
     return values is not None and values.dtype.kind in "fiu" and bool(np.isfinite(values).all())
 
 
-def _split_medians(part: Any, count: int) -> Sequence[float | None]:
-    """The middle of the thresholds at which trees split each column."""
+def split_thresholds(part: Any, count: int) -> Sequence[npt.NDArray[np.float64]] | None:
+    """The thresholds at which trees split each column; None where there are no trees."""
     bins = getattr(getattr(part, "_bin_mapper", None), "bin_thresholds_", None)
     if bins is not None and len(bins) == count:
-        return [_median(thresholds) for thresholds in bins]
+        return list(bins)
     trees = [one.tree_ for one in _trees(part) if getattr(one, "n_features_in_", None) == count]
     if not trees:
-        return [None] * count
+        return None
     columns = np.concatenate([tree.feature for tree in trees])
     thresholds = np.concatenate([tree.threshold for tree in trees])
-    return [_median(thresholds[columns == column]) for column in range(count)]
+    return [thresholds[columns == column] for column in range(count)]
 
 
 def _trees(part: Any) -> list[Any]:

@@ -6,7 +6,8 @@ from typing import Any
 from app_fixture import AppFixture, add_folder
 
 from model import Batch
-from model.component import ComponentModel, derive_component
+from model.component import ComponentModel
+from model.component.derivation import derive_component
 from model.declaration import parse_declaration
 from model.protocol import TaggedOutputs
 

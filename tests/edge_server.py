@@ -86,11 +86,16 @@ def read_answer(connection: socket.socket) -> Answer:
 
 @contextmanager
 def running_edge(
-    *, upstreams: bool, limits_loopback: bool = False, changes: Sequence[tuple[str, str, str]] = ()
+    *,
+    upstreams: bool,
+    limits_loopback: bool = False,
+    in_flight: int = 64,
+    changes: Sequence[tuple[str, str, str]] = (),
 ) -> Iterator[EdgeServer]:
     """An nginx that lives as long as the block.
 
     Args:
+        in_flight: how many predictions may be under way.
         upstreams: whether `edge_upstream` answers on both sockets; else nobody does.
         changes: file, text and replacement, to make time-outs short enough for a test.
     """
@@ -98,7 +103,7 @@ def running_edge(
     with ExitStack() as stack:
         # Not pytest's folder: the path of a socket is at most 107 bytes long.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
-        server = _write(folder, limits_loopback=limits_loopback)
+        server = _write(folder, limits_loopback=limits_loopback, in_flight=in_flight)
         for name, text, replacement in changes:
             _change(server.layout.nginx_configuration / name, text, replacement)
         if upstreams:
@@ -121,7 +126,7 @@ def installed(name: str) -> str:
     pytest.skip(f"NOT TESTED: {name} is not installed (apt-get install {name})")
 
 
-def _write(folder: Path, *, limits_loopback: bool) -> EdgeServer:
+def _write(folder: Path, *, limits_loopback: bool, in_flight: int) -> EdgeServer:
     layout = open_layout(folder, reachable=True)
     edge = Edge(
         addresses=("127.0.0.1",),
@@ -130,6 +135,7 @@ def _write(folder: Path, *, limits_loopback: bool) -> EdgeServer:
         limits_loopback=limits_loopback,
         # The folder is for this user only; nginx started by root would change its user.
         worker_user="root" if os.geteuid() == 0 else "",
+        in_flight=in_flight,
     )
     write_nginx_files(layout, edge)
     return EdgeServer(layout, edge, folder / "nginx.log")

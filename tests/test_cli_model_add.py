@@ -7,10 +7,14 @@ import shutil
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
-from cli_fixtures import Shell
+from cli_fixtures import Shell, rows_of
 from fakes import save_artifact, wine_classifier
+from skl2onnx import to_onnx
+from sklearn.datasets import load_wine
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -209,3 +213,53 @@ def test_what_is_on_no_list_needs_somebody_who_answers_for_it(shell: Shell, tmp_
     assert manifest["trusted"] == ["copy:copy"]
     assert "no network" in manifest["protections"]
     assert shell.audited().after["trusted"] == ["copy:copy"]
+
+
+def test_engines_are_chosen_proved_and_shown(shell: Shell, tmp_path: Path) -> None:
+    """By `add`, `list` and `show`; who wants the original only says so."""
+    folder = save_artifact(tmp_path / "wine", wine_classifier())
+    rows = tmp_path / "rows.json"
+    wine = load_wine()
+    rows.write_text(json.dumps(wine.data.tolist()))
+    added = shell.done("model", "add", str(folder), "--probe", str(rows))
+    native = shell.done("model", "add", str(folder), "--engine", "native")
+    listed = {tuple(row[:2]): row for row in rows_of(shell.done("model", "list"))}
+    shown = shell.done("model", "show", "wine")
+    version = shell.json("model", "show", "wine")[0]
+
+    assert "Answered by onnx\n" in added
+    assert "178 sample" in added
+    assert "1 row in " in added
+    assert "10,000 rows in " in added
+    assert "Answered by native: The original was asked for." in native
+    assert "onnx" in listed["wine", "1"]
+    assert "native" in listed["wine", "2"]
+    assert "onnx" in listed["breast-cancer", "1"]
+    assert "Answered by onnx" in shown
+    assert version["engine"]["rows"]["sample"] == 178
+    assert version["engine"]["largest_difference"] < 1e-12
+
+
+def test_an_engine_that_cannot_be_is_refused(shell: Shell, tmp_path: Path) -> None:
+    """One line; so is a sample file without a usable row. Nothing is kept."""
+    density = save_artifact(tmp_path / "density", KernelDensity().fit([[0.0], [1.0]]))
+    (tmp_path / "rows.csv").write_text("other\n1\n")
+    refusal = shell.refused("model", "add", str(density), "--engine", "onnx")
+    unread = shell.refused("model", "add", str(density), "--probe", str(tmp_path / "rows.csv"))
+
+    assert "It cannot run on onnx. skl2onnx cannot write a KernelDensity" in refusal
+    assert "it has no column 'x0'" in unread
+    assert not (shell.data_dir / "models" / "density").exists()
+
+
+def test_an_onnx_file_is_a_model(shell: Shell, tmp_path: Path) -> None:
+    """By itself, with the contract of its graph; garbage of that name is refused."""
+    graph = to_onnx(wine_classifier()[1], np.zeros((1, 13), np.float32))
+    (tmp_path / "grapes.onnx").write_bytes(graph.SerializeToString())
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    shown = shell.done("model", "add", str(tmp_path / "grapes.onnx"))
+
+    assert "Added grapes 1: 1 files." in shown
+    assert "Answered by onnx\n" in shown
+    assert "gives  probabilities (FP32, shape [-1, 3])" in shown
+    assert "is no ONNX file" in shell.refused("model", "add", str(tmp_path / "junk.onnx"))

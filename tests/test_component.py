@@ -7,7 +7,8 @@ import pytest
 from components import answer, component, files_of, talkative, written
 
 from model import ArtifactRejected, Batch, ModelFailed, Refused
-from model.component import ComponentModel, derive_component
+from model.component import ComponentModel
+from model.component.derivation import derive_component
 from model.declaration import parse_declaration
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "seldon_style"

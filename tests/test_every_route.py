@@ -21,7 +21,7 @@ from gateway.wsgi.parts import make_flask_limiter
 
 # The token service's own: its callers prove who they are with their secret, in the request.
 TOKEN_ENDPOINTS = {"live", "ready", "token", "revoke", "jwks", "metadata"} | set(TOKEN_NEEDS)
-VALUES = {"model_name": "wine", "version": "1", "namespace": "models"}
+VALUES = {"model_name": "wine", "version": "1", "file_name": "main.js", "namespace": "models"}
 SECURITY_HEADERS = {
     "Cache-Control",
     "Content-Security-Policy",
@@ -89,7 +89,13 @@ def test_every_route_says_what_it_needs(shared_gateway: AppFixture) -> None:
 
     assert endpoints == set(NEEDS)
     public = {name for name, need in NEEDS.items() if need == PUBLIC}
-    assert {name.rpartition(".")[2] for name in public} == {"live", "ready", "ping", "health"}
+    assert {name.rpartition(".")[2] for name in public} == {
+        "live",
+        "ready",
+        "ping",
+        "health",
+        "docs",
+    }
 
 
 def test_every_route_says_what_partners_read_of_it(shared_gateway: AppFixture) -> None:

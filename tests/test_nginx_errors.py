@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+from contextlib import ExitStack
 
 import h2.connection
 import h2.events
@@ -221,6 +222,31 @@ def test_post_is_not_sent_twice() -> None:
         assert_problem(answer, 502, "bad_gateway")
         with pytest.raises(BlockingIOError):
             listener.accept()
+
+
+def test_more_than_the_workers_can_take_is_refused_at_once() -> None:
+    """Beyond max_in_flight nginx answers 503 itself, while those before it are still waited for."""
+    with (
+        running_edge(upstreams=False, in_flight=2) as server,
+        socket.socket(socket.AF_UNIX) as listener,
+        ExitStack() as held,
+    ):
+        listener.bind(str(server.layout.predictions_socket))
+        listener.listen()
+        with server.connect() as first, server.connect() as second:
+            for waiting in (first, second):
+                waiting.sendall(post(b"/predict", b"Content-Length: 0"))
+                held.enter_context(listener.accept()[0])
+            refused = server.send(post(b"/predict", b"Content-Length: 0"))
+            of_protocol = server.send(post(b"/v2/models/a/infer", b"Content-Length: 0"))
+            elsewhere = server.send(get(b"/.well-known/jwks.json"))
+
+    assert_problem(refused, 503, "overloaded")
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["gateway-error-code"] == "overloaded"
+    assert of_protocol.status == 503
+    assert json.loads(of_protocol.body)["error"]
+    assert_problem(elsewhere, 502, "bad_gateway")
 
 
 def test_method_not_allowed_names_the_methods(edge: EdgeServer) -> None:

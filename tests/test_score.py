@@ -95,6 +95,9 @@ def test_mixed_types_mean_the_same_in_every_file(scorer):
         answers.append(scorer.read(f"out{end}.ndjson"))
 
     assert answers[0] == answers[1] == answers[2]
+    assert {call.content_type for call in scorer.served.predict_calls() if call.status == 200} == {
+        "application/vnd.apache.arrow.stream"
+    }
     assert [row["predictions"] for row in answers[0]] == ["left", "stayed"]
     assert set(answers[0][0]) == {"predictions", "probabilities_left", "probabilities_stayed"}
 
@@ -127,7 +130,7 @@ def test_refused_rows_are_reported_and_stay_in_their_place(scorer):
     ]
     assert "6 refused (see " in said
     report = scorer.read("out.csv.refused.csv")
-    assert (report[0]["value"], report[1]["value"]) == ("twelve", "-1")
+    assert (report[0]["value"], report[1]["value"]) == ("twelve", "-1.0")
     assert report[1]["expected"] == "number of at least 0"
 
 

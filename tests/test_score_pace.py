@@ -193,7 +193,7 @@ def test_calls_grow_while_they_are_fast():
         sizes.append(sizer.rows)
 
     assert sizes == [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]
-    sizer.learn(10_000, 8 * 1024 * 1024, 0.1)
+    sizer.learn(10_000, 5_000_000, 0.1)
     assert sizer.rows == 5_000
 
 

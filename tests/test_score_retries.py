@@ -126,6 +126,20 @@ def test_an_unknown_encoding_is_not_sent_again(scorer):
     assert set(codings[1:]) == {""}
 
 
+def test_rows_refused_in_their_place_are_taken_out(scorer):
+    """What a gateway answers to `?on_error=row`: null, and why, beside the other answers."""
+    good = {"predictions": [0, None, 2], "probabilities": [[1.0, 0, 0], None, [0, 0, 1.0]]}
+    error = {"row": 1, "feature": "ash", "code": "out_of_range", "found": "f", "expected": "e"}
+    answer = {"model": "wine", "version": "1", **good, "errors": [error]}
+    scorer.served.interfere.append(Response(json.dumps(answer), content_type="application/json"))
+    scorer.write("in.csv", HEADER, wine_rows(3))
+    scorer.score("in.csv", "out.csv", exit_code=3)
+
+    assert [row["predictions"] for row in scorer.read("out.csv")] == ["0", "", "2"]
+    assert scorer.refused("out.csv") == [("2", "3", "ash", "out_of_range")]
+    assert len(scorer.served.predict_calls()) == 1
+
+
 def test_an_answer_of_another_version_is_not_mixed_in(scorer):
     """What would be wrong silently is an error."""
     answer = {"model": "wine", "version": "2", "predictions": [0] * 20}

@@ -79,6 +79,7 @@ def test_the_environment_overrides_every_setting(
         "server.json_max_elements": 100,
         "server.max_abandoned_predictions": 5,
         "server.graceful_timeout_s": 9,
+        "server.max_in_flight_per_worker": 5,
         "auth.issuer": "https://issuer.example",
         "auth.audience": "others",
         "auth.access_token_ttl_s": 60,

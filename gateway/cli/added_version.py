@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from gateway.cli.engine_words import engine_lines
 from gateway.dialects.native import describe
 from model import Contract, Feature, Manifest
 
@@ -13,12 +14,12 @@ _SHOWN_CHARACTERS = 400
 def added_text(manifest: Manifest) -> str:
     """What was added, and what partners will see of it."""
     promised = Contract.from_json(manifest.contract)
-    facts = [f"Added {manifest.name} {manifest.version}: {len(manifest.files)} files."]
+    facts = [f"Added {manifest.name} {manifest.version}: {len(manifest.brought)} files."]
     if manifest.trusted:
         facts.append(f"You answered for: {', '.join(manifest.trusted)}.")
     if manifest.artifact.endswith(".py"):
         facts.append(f"It runs code of its own: {manifest.artifact}.")
-    return "\n".join([*facts, "", *_promise(promised)])
+    return "\n".join([*facts, *engine_lines(manifest), "", *_promise(promised)])
 
 
 def _promise(promised: Contract) -> Iterator[str]:

@@ -44,7 +44,8 @@ def edge(
     out: Path, run_dir: Path, port: int, own_certificate: Path | None, exempt: tuple[str, ...]
 ) -> None:
     """Write nginx's configuration, and a self-signed certificate where there is no own one."""
-    host = urlsplit(service_settings().server.base_url).hostname or ""
+    server = service_settings().server
+    host = urlsplit(server.base_url).hostname or ""
     now = datetime.now(UTC)
     networks = tuple(str(_network(text)) for text in exempt)
     certificates = _own(own_certificate, host, now) or _self_signed(out / "tls", host, now)
@@ -61,6 +62,7 @@ def edge(
             host=host,
             # Nobody takes the requests out of what is logged below that level.
             log_level="alert",
+            in_flight=server.max_in_flight,
         ),
     )
     click.echo(f"nginx serves {host} with the certificate {certificates.certificate}.", err=True)

@@ -2,11 +2,14 @@
 
 import runpy
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from gateway.cli.administration import Administration, actor, service_settings
 from gateway.cli.prepare import EXAMPLE_NAME
 from model import Manifest, ModelStore, VersionExists
+from model.engines.record import EngineWish
+from model.first_load import load_here
 
 TRAINING_SCRIPT = Path(__file__).parents[2] / "examples" / "breast_cancer" / "train.py"
 VERSION = "1"
@@ -23,7 +26,8 @@ def _added(store: ModelStore) -> Manifest:
     with tempfile.TemporaryDirectory() as folder:
         runpy.run_path(str(TRAINING_SCRIPT))["main"](Path(folder))
         try:
-            return store.add(Path(folder), EXAMPLE_NAME, VERSION, actor())
+            load = partial(load_here, wish=EngineWish())
+            return store.add(Path(folder), EXAMPLE_NAME, VERSION, actor(), load=load)
         except VersionExists:
             return store.manifest(EXAMPLE_NAME, VERSION)
 

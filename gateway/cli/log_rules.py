@@ -118,7 +118,7 @@ NGINX_STATUSES: Mapping[str, str] = {
     "499": "the caller left before there was an answer",
     "501": "the transfer coding is not supported",
     "502": "the worker could not be reached, or ended before it answered",
-    "503": "nginx could not take the request at that moment",
+    "503": "more requests were under way than server.max_in_flight_per_worker allows",
     "504": "no answer came from the gateway within nginx's time",
     "505": "the HTTP version is not supported",
 }

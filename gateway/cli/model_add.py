@@ -18,6 +18,7 @@ from gateway.cli.output import show_json, show_table
 from gateway.dialects.native import describe
 from model import Contract, ModelStore
 from model.compatibility import compare
+from model.engines.record import AUTO, WISHES, EngineWish
 
 
 @click.command(cls=AdminCommand)
@@ -25,6 +26,18 @@ from model.compatibility import compare
 @click.option("--name", help="Default: that of the file or folder.")
 @click.option("--version", help="Default: the next whole number.")
 @click.option("--trust", is_flag=True, help="You answer for what it names beyond the known list.")
+@click.option(
+    "--engine",
+    type=click.Choice(WISHES),
+    default=AUTO,
+    show_default=True,
+    help="Its own library (native), ONNX Runtime or nothing (onnx), or what is proved and fastest.",
+)
+@click.option(
+    "--probe",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Rows like those that will come, .csv or .json: engines are compared on them, too.",
+)
 @click.option("--promote", "promoted", is_flag=True, help="Let it serve at once.")
 @click.pass_obj
 def add(
@@ -34,15 +47,20 @@ def add(
     name: str | None,
     version: str | None,
     trust: bool,
+    engine: str,
+    probe: Path | None,
     promoted: bool,
 ) -> None:
     """Copy a model into the store, prove that it answers, and show what partners will see.
 
-    PATH is a saved estimator (.joblib, .pkl), a folder with one and its model.toml, a folder with
-    Model.py and class Model, or a folder whose model.toml has [remote].
+    PATH is a saved estimator (.joblib, .pkl, .skops), an .onnx file, a folder with one and its
+    model.toml, a folder with Model.py and class Model, or a folder whose model.toml has [remote].
     """
     admin = administration(data_dir)
-    proven = prove_version(admin, path, name or name_of(path), version, trust=trust)
+    wish = EngineWish(engine)
+    if probe is not None:
+        wish = EngineWish(engine, probe.name, probe.read_bytes())
+    proven = prove_version(admin, path, name or name_of(path), version, trust=trust, wish=wish)
     manifest = keep_version(admin, proven)
     click.echo(added_text(manifest))
     if promoted:

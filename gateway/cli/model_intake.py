@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
 
 from gateway.cli.administration import Administration, actor, refusable
+from gateway.cli.progress import Progress
 from gateway.model_signatures import signature_policy
 from model import (
     ArtifactRejected,
@@ -17,17 +19,26 @@ from model import (
     VersionExists,
     is_model_name,
 )
+from model.engines.record import EngineWish
 from model.first_load import load_confined
 from model.store import ProvenVersion
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_ANY_ENGINE = EngineWish()
+
 
 def prove_version(
-    admin: Administration, path: Path, name: str, version: str | None, *, trust: bool
+    admin: Administration,
+    path: Path,
+    name: str,
+    version: str | None,
+    *,
+    trust: bool,
+    wish: EngineWish = _ANY_ENGINE,
 ) -> ProvenVersion:
-    """Let a model answer its example, confined. Nothing is kept.
+    """Let a model answer its example, and choose its engines, confined. Nothing is kept.
 
     Raises: click.ClickException, one line that says what is wrong with it.
     """
@@ -36,9 +47,11 @@ def prove_version(
         raise click.ClickException(f"{name} {version} exists already; choose another version.")
     store = model_store(admin)
     version = version or store.next_version(name, taken)
-    return refused_in_one_line(
-        store.prove, path, name, version, actor(), trust=trust, load=load_confined
-    )
+    with Progress(f"{name} {version}") as progress:
+        load = partial(load_confined, wish=wish, progress=progress)
+        return refused_in_one_line(
+            store.prove, path, name, version, actor(), trust=trust, load=load
+        )
 
 
 def keep_version(admin: Administration, proven: ProvenVersion) -> Manifest:

@@ -22,7 +22,7 @@ from gateway.cli.model_intake import (
 from gateway.dialects.native import describe
 from model import ArtifactRejected, Contract, Manifest, is_model_name
 from model.contents import read_contents
-from model.manifest import library_versions
+from model.manifest import check_libraries
 from model.store import ProvenVersion
 
 CALLS_FOLDER = "first-calls"
@@ -87,8 +87,16 @@ def _unchanged(admin: Administration, served: ServedPath) -> Manifest | None:
         manifest = model_store(admin).manifest(served.name, row.version)
     except ArtifactRejected:
         return None
-    same = manifest.digest == row.manifest_digest and manifest.files == contents.digests
-    return manifest if same and manifest.libraries == library_versions() else None
+    same = manifest.digest == row.manifest_digest and manifest.brought == contents.digests
+    return manifest if same and _has_libraries(manifest) else None
+
+
+def _has_libraries(manifest: Manifest) -> bool:
+    try:
+        check_libraries(manifest.libraries)
+    except ArtifactRejected:
+        return False
+    return True
 
 
 def _proven(admin: Administration, served: ServedPath, *, trust: bool) -> ProvenVersion:

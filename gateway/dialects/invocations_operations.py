@@ -91,8 +91,8 @@ def _request(contract: Contract) -> Schema:
     split = schemas.members(
         {
             "columns": {"type": "array", "items": {"enum": list(contract.feature_names)}},
-            "data": {"type": "array", "items": {"type": "array"}, "minItems": 1},
-            "index": {"type": "array"},
+            "data": {"type": "array", "items": {"type": "array", "items": {}}, "minItems": 1},
+            "index": {"type": "array", "items": {}},
         },
         ["columns", "data"],
     )

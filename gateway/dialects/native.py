@@ -6,11 +6,11 @@ model has them.
 
 from typing import Any
 
-from gateway.wire.table import Table
+from gateway.wire.table import Refusals, Table
 from model import Contract, Feature, Output, Prediction
 
 
-def table(prediction: Prediction, contract: Contract) -> Table:
+def table(prediction: Prediction, contract: Contract, refusals: Refusals | None = None) -> Table:
     """The answer, its arrays still numpy's."""
     beside: dict[str, Any] = {}
     if prediction.classes is not None:
@@ -22,6 +22,7 @@ def table(prediction: Prediction, contract: Contract) -> Table:
         labels={one.name: one.names or one.classes or () for one in contract.outputs},
         about={"model": prediction.model_name, "version": prediction.model_version},
         beside=beside,
+        refusals=refusals,
     )
 
 

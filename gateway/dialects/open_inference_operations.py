@@ -26,7 +26,7 @@ _TEXT: Schema = {"type": "string"}
 # Nested as the shape says, or flat.
 _DATA: Schema = {
     "type": "array",
-    "items": {"type": ["number", "string", "boolean", "array"], "items": {}},
+    "items": {"type": ["number", "string", "boolean", "null", "array"], "items": {}},
 }
 _FLAG: Schema = {"type": "boolean"}
 _PARAMETERS: Schema = {

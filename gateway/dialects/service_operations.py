@@ -2,7 +2,7 @@
 
 from gateway.dialects import schemas
 from gateway.dialects.operation import Answer, Body, Operation, Tag
-from gateway.errors import NotReady
+from gateway.errors import NotFound, NotReady
 from gateway.wire.media_type import JSON
 
 HEALTH = Tag("Health", "For load balancers and orchestrators; public, and never limited.")
@@ -32,6 +32,15 @@ OPENAPI = Operation(
         ),
         304: Answer("It has not changed."),
     },
+)
+DOCS = Operation(
+    DOCUMENT,
+    "Open the page to try things on",
+    {
+        200: Answer("The page, or one of its files.", (Body("text/html", {"type": "string"}),)),
+        304: Answer("It has not changed."),
+    },
+    problems=(NotFound,),
 )
 
 _COUNT = {"type": "integer", "minimum": 0}

@@ -68,12 +68,16 @@ class DocumentMaker:
         components = Components()
         paths: dict[str, dict[str, Any]] = {}
         tags: dict[str, Tag] = {}
+        operation_ids: set[str] = set()
         for place in _without_twins(
             place for route in self._routes for place in places_of(route, offers, default_model)
         ):
             operation = _operation_of(place)
             tags[operation.tag.name] = operation.tag
-            described = _describe(place, operation, components)
+            described = {
+                "operationId": _unused(place.operation_id, operation_ids),
+                **_describe(place, operation, components),
+            }
             paths.setdefault(place.path, {})[place.route.method.lower()] = described
         return {
             "openapi": "3.1.1",
@@ -136,6 +140,16 @@ def _without_twins(places: Iterable[Place]) -> list[Place]:
     ]
 
 
+def _unused(operation_id: str, used: set[str]) -> str:
+    """This id, or one like it for an endpoint that has several paths; from now on in use."""
+    number, free = 1, operation_id
+    while free in used:
+        number += 1
+        free = f"{operation_id}-{number}"
+    used.add(free)
+    return free
+
+
 def _operation_of(place: Place) -> Operation:
     described = place.route.operation
     if not callable(described):
@@ -160,7 +174,6 @@ def _describe(place: Place, operation: Operation, components: Components) -> dic
         ),
     ]
     described: dict[str, Any] = {
-        "operationId": place.operation_id,
         "tags": [operation.tag.name],
         "summary": operation.summary,
         "description": " ".join(filter(None, (operation.description, _needs(place)))),

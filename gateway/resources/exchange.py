@@ -9,11 +9,13 @@ from gateway.dialects.endpoint import Reply
 from gateway.errors import EmptyBody
 from gateway.request_context import context
 from gateway.wire.body import BodyCaps, read_any_body
+from gateway.wire.fault_list import FaultList
 from gateway.wire.formats import FORMATS
 from gateway.wire.formats.format import Format, Reading
 from gateway.wire.json_document import JsonDocument, JsonParser
-from gateway.wire.table import Table
-from model import Batch, Contract, Prediction
+from gateway.wire.row_sieve import RowSieve
+from gateway.wire.table import Refusals, Table
+from model import Batch, Contract, Prediction, SiftedRows
 
 
 class Exchange:
@@ -35,6 +37,17 @@ class Exchange:
 
     def batch(self, contract: Contract) -> Batch:
         """As `Call.batch`."""
+        return self._batch(contract)
+
+    def rows(self, contract: Contract) -> SiftedRows:
+        """The rows in the body that keep the contract, and what is wrong with the others.
+
+        Raises: as `Call.batch`, where what is wrong concerns no single row.
+        """
+        sieve = RowSieve()
+        return sieve.sifted(self._batch(contract, sieve), contract)
+
+    def _batch(self, contract: Contract, faults: FaultList | None = None) -> Batch:
         # What cannot be answered is refused before the call is charged.
         _answer_format()
         content_type = request.environ.get("CONTENT_TYPE", "")
@@ -42,20 +55,37 @@ class Exchange:
         body = self.body()
         if not body:
             raise EmptyBody
-        return self.read(known, body, contract, parameters)
+        return self._read(known, body, contract, parameters, faults)
 
     def read(
         self, known: Format, body: bytes, contract: Contract, parameters: Mapping[str, str]
     ) -> Batch:
         """As `Call.read`."""
-        max_bytes = self._caps.inflation.max_bytes
-        return known.decode(
-            body, Reading(contract, self._parser, _max_rows(), max_bytes, parameters)
-        )
+        return self._read(known, body, contract, parameters)
 
-    def reply(self, prediction: Prediction, contract: Contract) -> Reply:
+    def _read(
+        self,
+        known: Format,
+        body: bytes,
+        contract: Contract,
+        parameters: Mapping[str, str],
+        faults: FaultList | None = None,
+    ) -> Batch:
+        reading = Reading(
+            contract,
+            self._parser,
+            max_rows=_max_rows(),
+            max_bytes=self._caps.inflation.max_bytes,
+            parameters=parameters,
+            faults=faults,
+        )
+        return known.decode(body, reading)
+
+    def reply(
+        self, prediction: Prediction, contract: Contract, refusals: Refusals | None = None
+    ) -> Reply:
         """As `Call.reply`."""
-        return self.write(native.table(prediction, contract))
+        return self.write(native.table(prediction, contract, refusals))
 
     def write(self, table: Table) -> Reply:
         """As `Call.write`."""

@@ -88,7 +88,7 @@ class ArrowInput:
         self._rest: Iterator[Any] | None = None
         self._batch: Any = None
 
-    def select(self, names: Collection[str], *, only_numbers: bool) -> None:  # noqa: ARG002
+    def select(self, names: Collection[str], numbers: Collection[str]) -> None:  # noqa: ARG002
         self._names = [name for name in self.columns if name in names]
 
     def seek(self, position: Position) -> None:

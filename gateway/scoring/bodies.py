@@ -30,6 +30,10 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+# None where some cell does not fit.
+ToArrow = Callable[[Chunk, ModelContract], bytes | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """The bytes of a request and what they are. `coding` is empty where they are not compressed."""
@@ -56,7 +60,7 @@ class Bodies:
         self,
         contract: ModelContract,
         compression: str,
-        to_arrow: Callable[[Chunk, ModelContract], bytes] | None = None,
+        to_arrow: ToArrow | None = None,
     ) -> None:
         self._contract = contract
         self._writers: dict[str, Callable[[Chunk], bytes | None]] = {NPY: self._npy}

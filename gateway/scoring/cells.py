@@ -90,7 +90,7 @@ def _typed(feature: Feature, cells: Column, wrong: defaultdict[int, list[Fault]]
         values.append(value)
         if code:
             found = "other text" if cell else "nothing"
-            wrong[at].append(Fault(feature.name, code, found, feature.expected))
+            wrong[at].append(Fault(feature.name, code, found, feature.expected, cell or ""))
     if feature.datatype != "FP64":
         return values
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

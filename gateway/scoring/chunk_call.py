@@ -1,7 +1,7 @@
 """One chunk, answered: rows that the gateway refuses are taken out, too large a chunk is halved."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +28,8 @@ class ChunkCalls:
         self, api: Api, contract: ModelContract, bodies: Bodies, sizer: ChunkSizer
     ) -> None:
         model, version = quote(contract.model, safe=""), quote(contract.version, safe="")
-        self._path = f"/v1/models/{model}/versions/{version}/predict"
+        # Asked to, the gateway answers the good rows of a call and names the others.
+        self._path = f"/v1/models/{model}/versions/{version}/predict?on_error=row"
         self._api = api
         self.contract = contract
         self._bodies = bodies
@@ -52,7 +53,9 @@ class ChunkCalls:
         if answer.status == 200:
             self.sizer.learn(part.count, len(body.content), answer.duration_s)
             self._failed_in_a_row = 0
-            work.add(part, answer)
+            faults = _faults(answer, part)
+            work.refuse(part, faults)
+            work.add(part, answer, faults)
             return []
         if answer.status == 415 and self._bodies.refuse(body, answer.code):
             return [part]
@@ -67,12 +70,10 @@ class ChunkCalls:
 
     def _without_refused(self, part: Chunk, work: "_Work", answer: Answer) -> list[Chunk]:
         errors: Any = answer.json().get("errors") or []
-        faults: defaultdict[int, list[Fault]] = defaultdict(list)
         for error in errors:
             if error["row"] is None:
                 return self._smaller(part, answer, error)
-            found, expected = error["found"], error["expected"]
-            faults[error["row"]].append(Fault(error["feature"], error["code"], found, expected))
+        faults = _faults(answer, part)
         if not faults:
             # The model itself refused the call, and does not say for which row.
             reason = str(answer.json().get("detail"))
@@ -111,8 +112,12 @@ class _Work:
         self._refused = dict(chunk.refused)
         self._answers: list[tuple[npt.NDArray[np.intp], dict[str, Sequence[Any]]]] = []
 
-    def add(self, part: Chunk, answer: Answer) -> None:
-        """Raises: ScoringFailed, where the answer is not one to these rows of this version."""
+    def add(self, part: Chunk, answer: Answer, refused: Collection[int]) -> None:
+        """Take the answers to all rows but the refused, which have null in their place.
+
+        Raises: ScoringFailed, where it is not an answer to these rows of this version.
+        """
+        good = [at for at in range(part.count) if at not in refused] if refused else None
         document = answer.json()
         if document.get("version") != self._contract.version:
             raise ScoringFailed(
@@ -123,9 +128,13 @@ class _Work:
             cells: Any = document.get(output.name)
             if not isinstance(cells, list) or len(cells) != part.count:
                 raise ScoringFailed(f"The answer has no {output.name} for each of its rows.")
+            if good is not None:
+                cells = [cells[at] for at in good]
             by_column = [cells] if output.labels is None else list(zip(*cells, strict=True))
+            if not cells:
+                continue
             columns |= dict(zip(output.columns, by_column, strict=True))
-        self._answers.append((part.places, columns))
+        self._answers.append((part.places if good is None else part.places[good], columns))
 
     def refuse(self, part: Chunk, faults: Mapping[int, Sequence[Fault]]) -> None:
         self._refused |= {int(part.places[at]): found for at, found in faults.items()}
@@ -144,6 +153,17 @@ class _Work:
                 for place, cell in zip(at, cells, strict=True):
                     column[place] = cell
         return Scored(rows, columns, self._refused)
+
+
+def _faults(answer: Answer, part: Chunk) -> Mapping[int, Sequence[Fault]]:
+    """What the gateway says of single rows, by their place among those that were sent."""
+    errors: Any = answer.json().get("errors") or []
+    faults: defaultdict[int, list[Fault]] = defaultdict(list)
+    for error in errors:
+        row, feature = error["row"], error["feature"]
+        value = part.value(feature or "", row)
+        faults[row].append(Fault(feature, error["code"], error["found"], error["expected"], value))
+    return faults
 
 
 def _sentence(answer: Answer, contract: ModelContract, part: Chunk) -> str:

@@ -1,7 +1,7 @@
 """CSV (RFC 4180) and TSV, with a header, in any size.
 
 Lines without quotes, which most are, are split as they stand; others are given to Python's csv.
-A file of nothing but numbers is read straight into an array, five times as fast.
+Columns of numbers side by side are read straight into an array, five times as fast.
 """
 
 import csv
@@ -16,7 +16,7 @@ import simdjson
 
 from gateway.scoring.errors import ScoringFailed
 from gateway.scoring.lines import Lines
-from gateway.scoring.rows import Column, Fault, Position, Rows
+from gateway.scoring.rows import Column, Doubles, Fault, Position, Rows
 
 
 def open_csv(path: Path) -> "CsvInput":
@@ -35,6 +35,7 @@ class CsvInput:
         self.path = path
         self.arrow_types: dict[str, Any] = {}
         self._delimiter = delimiter
+        self._mark = delimiter.encode()
         self._lines = Lines(path)
         self.size = self._lines.size
         with ExitStack() as undo:
@@ -43,11 +44,14 @@ class CsvInput:
             undo.pop_all()
         self._row = 0
         self._wanted: Collection[str] = self.columns
-        self._only_numbers = False
+        # The columns that can be read as a matrix, where they stand side by side.
+        self._numeric = slice(0, 0)
 
-    def select(self, names: Collection[str], *, only_numbers: bool) -> None:
+    def select(self, names: Collection[str], numbers: Collection[str]) -> None:
         self._wanted = names
-        self._only_numbers = only_numbers and set(names) == set(self.columns)
+        places = [at for at, name in enumerate(self.columns) if name in numbers]
+        if places and places == list(range(places[0], places[-1] + 1)):
+            self._numeric = slice(places[0], places[-1] + 1)
 
     def seek(self, position: Position) -> None:
         self._lines.seek(position)
@@ -108,7 +112,7 @@ class CsvInput:
         if b"" in lines:
             kept = [at for at, line in enumerate(lines) if line]
             lines, numbers = [lines[at] for at in kept], [numbers[at] for at in kept]  # type: ignore[assignment]
-        columns = self._matrix(lines) if self._only_numbers else None
+        columns = self._columns(lines) if self._numeric.stop else None
         if columns is None:
             rows: list[Sequence[str]] = [
                 line.split(self._delimiter) for line in self._decoded(lines, numbers)
@@ -116,21 +120,37 @@ class CsvInput:
             return self._rows(start, rows, numbers)
         return self._made(start, columns, numbers, {})
 
-    def _matrix(self, lines: Sequence[bytes]) -> dict[str, Column] | None:
-        """All cells as numbers; None unless each is a JSON number and each line has all of them."""
-        width, delimiter = len(self.columns), self._delimiter.encode()
-        if not lines or set(map(bytes.count, lines, repeat(delimiter))) != {width - 1}:
+    def _columns(self, lines: Sequence[bytes]) -> dict[str, Column] | None:
+        """The columns of numbers as such; None where not all of their cells are JSON numbers."""
+        if not lines or set(map(bytes.count, lines, repeat(self._mark))) != {len(self.columns) - 1}:
             return None
-        text = b",".join(lines)
-        if b"[" in text or (delimiter != b"," and text.count(b",") != len(lines) - 1):
-            return None
+        before, after = self._numeric.start, len(self.columns) - self._numeric.stop
+        parts = [line.split(self._mark, before) for line in lines]
+        heads = [[part[at] for part in parts] for at in range(before)]
+        ends = [part[before].rsplit(self._mark, after) for part in parts]
+        tails = [[end[1 + at] for end in ends] for at in range(after)]
         try:
-            text = b"[%b]" % text.replace(delimiter, b",")
-            document: Any = simdjson.Parser().parse(text)
-            cells = np.frombuffer(document.as_buffer(of_type="d"), dtype=np.float64)
+            texts = [self._texts(cells) for cells in (*heads, *tails)]
+            numbers = self._numbers([end[0] for end in ends])
         except (ValueError, TypeError, RuntimeError):
             return None
-        return dict(zip(self.columns, cells.reshape(-1, width).T, strict=True))
+        columns: list[Column] = [*texts[:before], *numbers, *texts[before:]]
+        return dict(zip(self.columns, columns, strict=True))
+
+    def _numbers(self, lines: Sequence[bytes]) -> Sequence[Doubles]:
+        """Cells by column. Raises ValueError, TypeError or RuntimeError where one is no number."""
+        text = b",".join(lines)
+        # What a cell could hold to pass for several: the marks between cells are counted already.
+        if b"[" in text or (self._mark != b"," and text.count(b",") != len(lines) - 1):
+            raise ValueError
+        text = b"[%b]" % text.replace(self._mark, b",")
+        document: Any = simdjson.Parser().parse(text)
+        cells = np.frombuffer(document.as_buffer(of_type="d"), dtype=np.float64)
+        width = self._numeric.stop - self._numeric.start
+        return list(cells.reshape(-1, width).T)
+
+    def _texts(self, cells: Sequence[bytes]) -> Sequence[str]:
+        return self._mark.join(cells).decode().split(self._delimiter)
 
     def _decoded(self, lines: Sequence[bytes], numbers: Sequence[int]) -> list[str]:
         try:

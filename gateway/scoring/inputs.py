@@ -23,8 +23,8 @@ class Input(Protocol):
     size: int
     arrow_types: dict[str, Any]
 
-    def select(self, names: Collection[str], *, only_numbers: bool) -> None:
-        """Read these columns only; where `only_numbers`, all of them only as numbers."""
+    def select(self, names: Collection[str], numbers: Collection[str]) -> None:
+        """Read these columns only; `numbers` are those whose text nobody will ask for."""
 
     def seek(self, position: Position) -> None:
         """Go on from a place that `Rows.end` said."""

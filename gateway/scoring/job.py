@@ -126,9 +126,8 @@ class Job:
         rows = self._files.source.read(self._calls.sizer.rows)
         if rows is None:
             return False
-        in_flight.append(
-            threads.submit(self._calls.score, chunk_of(rows, self._calls.contract.features))
-        )
+        chunk = chunk_of(rows, self._calls.contract.features).keeping(self._kept)
+        in_flight.append(threads.submit(self._calls.score, chunk))
         return True
 
     def _write(self, scored: Scored, done: Done) -> Done:

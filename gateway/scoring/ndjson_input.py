@@ -40,7 +40,7 @@ class NdjsonInput:
             undo.pop_all()
         self.seek(Position())
 
-    def select(self, names: Collection[str], *, only_numbers: bool) -> None:  # noqa: ARG002
+    def select(self, names: Collection[str], numbers: Collection[str]) -> None:  # noqa: ARG002
         self._wanted = [name for name in self.columns if name in names]
 
     def seek(self, position: Position) -> None:

@@ -30,9 +30,8 @@ class RefusedReport:
         for at, faults in sorted(scored.refused.items()):
             line = rows.lines[at] if rows.lines else None
             for fault in faults:
-                cells = rows.columns.get(fault.feature or "")
-                value = None if cells is None else str(cells[at])[:_LONGEST_VALUE]
-                lines.append((rows.start.row + at + 1, line, *fault, value))
+                shown = fault._replace(value=fault.value[:_LONGEST_VALUE])
+                lines.append((rows.start.row + at + 1, line, *shown))
         self._write(lines)
 
     def flush(self) -> int:

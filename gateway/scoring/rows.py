@@ -1,7 +1,7 @@
 """What travels through a job: rows of a file, the chunk of them that is sent, what came of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +27,16 @@ class Position(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row, in the words of the gateway (docs/errors.md, `invalid_input`)."""
+    """What is wrong with a row, in the words of the gateway (docs/errors.md, `invalid_input`).
+
+    `value` is the cell itself, which no other than its owner is told.
+    """
 
     feature: str | None
     code: str
     found: str
     expected: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +60,11 @@ class Rows:
     @property
     def count(self) -> int:
         return self.end.row - self.start.row
+
+    def only(self, names: Collection[str]) -> "Rows":
+        """The same rows with some of their columns: what waits for an answer should be small."""
+        columns = {name: self.columns[name] for name in names}
+        return replace(self, columns=columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +90,14 @@ class Chunk:
         """A chunk of some of the rows that can be sent, and none of the refused."""
         features = {name: _pick(column, kept) for name, column in self.features.items()}
         return Chunk(self.rows, self.places[kept], features, {})
+
+    def keeping(self, names: Collection[str]) -> "Chunk":
+        """The same without the cells that neither are sent nor stand before the answers."""
+        return replace(self, rows=self.rows.only(names))
+
+    def value(self, feature: str, at: int) -> str:
+        """A cell of the row at a place among those that can be sent, for people."""
+        return str(self.features[feature][at]) if feature in self.features else ""
 
     def halves(self) -> Iterator["Chunk"]:
         """The same rows as two chunks."""

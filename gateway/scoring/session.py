@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.scoring.api import Api, Waiting
-from gateway.scoring.bodies import Bodies
+from gateway.scoring.bodies import Bodies, ToArrow
 from gateway.scoring.chunk_call import ChunkCalls
 from gateway.scoring.connection import Connection
 from gateway.scoring.contract import ModelContract
 from gateway.scoring.credentials import Credentials
 from gateway.scoring.errors import ScoringFailed
-from gateway.scoring.inputs import Input, open_input
+from gateway.scoring.inputs import Input, load, open_input
 from gateway.scoring.job import Files, Job, Watcher
 from gateway.scoring.journal import Done, JobFacts, Journal, edges_sha256, journal_path
 from gateway.scoring.outputs import open_output, partial_path, require_output_kind
@@ -95,6 +95,14 @@ def _lock(output: Path, opened: ExitStack) -> None:
         raise ScoringFailed(f"Another process is writing {output}.") from exc
 
 
+def _to_arrow() -> ToArrow | None:
+    try:
+        found: ToArrow = load("gateway.scoring.arrow_body").arrow_stream
+    except ScoringFailed:
+        return None
+    return found
+
+
 class _Session:
     """One call of `score_file`, once its input is open and its gateway known."""
 
@@ -113,8 +121,8 @@ class _Session:
             require_free(asked.output, overwrite=asked.overwrite)
         contract = self._contract(before)
         columns = choose_columns(self._source, contract, asked.keep)
-        only_numbers = contract.dense and not columns.kept
-        self._source.select({*columns.sent, *columns.kept}, only_numbers=only_numbers)
+        numbers = {*columns.sent} - {*columns.kept} if contract.dense else set[str]()
+        self._source.select({*columns.sent, *columns.kept}, numbers)
         for remark in columns.remarks:
             self._around.say(remark)
         done = before or Done(contract.version, Position())
@@ -194,7 +202,7 @@ class _Session:
         self._api.keep_pace(pace)
         most_rows = most_rows_per_call(plan, contract, pace.most_rows(), asked.rows_per_call)
         sizer = ChunkSizer(most_rows)
-        bodies = Bodies(contract, asked.compression)
+        bodies = Bodies(contract, asked.compression, _to_arrow())
         return Job(
             files,
             ChunkCalls(self._api, contract, bodies, sizer),

@@ -39,7 +39,7 @@ def matrix_batch(array: Array, contract: Contract) -> Batch:
     if array.ndim != 2 or array.shape[1] != width:
         found, expected = f"shape {list(array.shape)}", f"shape [n, {width}]"
         raise InvalidInput((Fault(None, None, "wrong_feature_count", found, expected),))
-    return Batch(np.require(array, np.float64, ["C", "A"]))
+    return Batch(_doubles(array))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +60,15 @@ class TypedColumn:
     values: Array
 
 
-def columns_batch(given: Sequence[TypedColumn], contract: Contract) -> Batch:
+def columns_batch(
+    given: Sequence[TypedColumn], contract: Contract, faults: FaultList | None = None
+) -> Batch:
     """Columns by name, in any order.
 
     Raises: InvalidInput.
     """
     features = {feature.name: feature for feature in contract.features}
-    faults = FaultList()
+    faults = FaultList() if faults is None else faults
     columns: dict[str, Any] = {}
     for one in given:
         feature = features.get(one.name)
@@ -81,7 +83,7 @@ def columns_batch(given: Sequence[TypedColumn], contract: Contract) -> Batch:
         else:
             columns[one.name] = _column(one.values.reshape(-1), feature)
     faults.refuse()
-    return batch_from_columns([one.name for one in given], columns, contract)
+    return batch_from_columns([one.name for one in given], columns, contract, faults)
 
 
 def missing_as_none(array: Array, missing: npt.NDArray[np.bool_]) -> Array:
@@ -95,13 +97,19 @@ def _column(array: Array, feature: Feature) -> Any:
     if array.dtype.kind == "O" or not array.size:
         return array.tolist()
     if feature.datatype == "FP64":
-        return np.require(array, np.float64, ["C", "A"])
+        return _doubles(array)
     if feature.datatype == "INT64" and _too_large(array, feature):
         return array.tolist()
     held = {"INT64": np.int64, "BOOL": np.bool_}[feature.datatype]
     if feature.nullable:
         held = {"INT64": np.float64, "BOOL": np.object_}[feature.datatype]
     return array.astype(held)
+
+
+def _doubles(array: Array) -> npt.NDArray[np.float64]:
+    # Some bit patterns of NaN make numpy warn; a missing value is what they are.
+    with np.errstate(invalid="ignore"):
+        return np.require(array, np.float64, ["C", "A"])
 
 
 def _too_large(array: Array, feature: Feature) -> bool:

@@ -18,7 +18,11 @@ def refuse_not_columns(found: Any) -> NoReturn:
 
 
 def batch_from_columns(
-    names: Sequence[str], columns: Mapping[str, Any], contract: Contract
+    names: Sequence[str],
+    columns: Mapping[str, Any],
+    contract: Contract,
+    faults: FaultList | None = None,
+    places: Sequence[int] | None = None,
 ) -> Batch:
     """Columns by name into the batch of the contract.
 
@@ -26,10 +30,11 @@ def batch_from_columns(
         names: all that the caller gave, in any order; a name may be unknown or come twice.
         columns: the values of each known name: a list or, for numbers only, an array. Where the
             name of a nullable feature is left out, the value is missing in every row.
+        places: what each row is called in faults, where others of the body were left out.
 
     Raises: InvalidInput, with every fault up to the cap.
     """
-    faults = FaultList()
+    faults = FaultList() if faults is None else faults
     check_names(None, names, contract, faults)
     columns = {name: columns[name] for name in contract.feature_names if name in columns}
     row_count = _row_count(columns, faults)
@@ -37,7 +42,7 @@ def batch_from_columns(
         columns.get(feature.name, [None if feature.nullable else ABSENT] * row_count)
         for feature in contract.features
     ]
-    return _batch(cells, row_count, contract, faults)
+    return faults.batch_of_cells(cells, range(row_count) if places is None else places, contract)
 
 
 def batch_from_named_rows(names: Sequence[str], rows: Any, contract: Contract) -> Batch:
@@ -69,14 +74,3 @@ def _row_count(columns: Mapping[str, Any], faults: FaultList) -> int:
     if not row_count or ragged or len(lengths) < len(columns):
         faults.refuse()
     return row_count
-
-
-def _batch(cells: list[Any], row_count: int, contract: Contract, faults: FaultList) -> Batch:
-    try:
-        batch = contract.batch_from_cells(cells)
-        if faults.count:
-            contract.check(batch)
-    except InvalidInput as exc:
-        faults.merge(exc, range(row_count))
-    faults.refuse()
-    return batch

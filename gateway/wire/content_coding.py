@@ -1,7 +1,8 @@
 """Compressed answers, for those who ask. Source: RFC 9110 sections 8.4 and 12.5.3."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import brotli
 import zstandard
@@ -20,6 +21,23 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "deflate": lambda body: isal_zlib.compress(body, 1, 15),
 }
 
+
+class _Brotli:
+    """Brotli's own encoder, by the names that the others have."""
+
+    def __init__(self) -> None:
+        compressor = brotli.Compressor(quality=1)
+        self.compress, self.flush = compressor.process, compressor.finish
+
+
+# The same for answers in parts.
+_STREAM_ENCODERS: dict[str, Callable[[], Any]] = {
+    "zstd": lambda: zstandard.ZstdCompressor(level=1).compressobj(),
+    "br": _Brotli,
+    "gzip": lambda: isal_zlib.compressobj(1, wbits=31),
+    "deflate": lambda: isal_zlib.compressobj(1, wbits=15),
+}
+
 # Text shrinks; the digits of binary floats are noise, and stay as they are.
 _SHRINKING = (
     "application/json",
@@ -36,16 +54,27 @@ def compress(response: Response, accept_encoding: str) -> Response:
     Args:
         accept_encoding: the request's header, empty where there is none: then nothing is done.
     """
-    if response.is_streamed or not _shrinks(response):
+    if not _shrinks(response):
         return response
     response.headers["Vary"] = "Accept-Encoding, Authorization"
-    if not accept_encoding or (response.content_length or 0) < _MIN_BYTES:
+    large = response.is_streamed or (response.content_length or 0) >= _MIN_BYTES
+    coding = best_coding(accept_encoding) if accept_encoding and large else "identity"
+    if coding == "identity":
         return response
-    coding = best_coding(accept_encoding)
-    if coding != "identity":
+    if response.is_streamed:
+        response.response = _in_parts(response.response, _STREAM_ENCODERS[coding]())
+    else:
         response.set_data(_ENCODERS[coding](response.get_data()))
-        response.headers["Content-Encoding"] = coding
+    response.headers["Content-Encoding"] = coding
     return response
+
+
+def _in_parts(parts: Iterable[Any], encoder: Any) -> Iterator[bytes]:
+    for part in parts:
+        # An encoder may keep all of a part for later.
+        if encoded := encoder.compress(part):
+            yield encoded
+    yield encoder.flush()
 
 
 # Clients send the same few values, and parsing one takes 20 µs.

@@ -18,6 +18,7 @@ import simdjson
 from gateway.errors import BadRequest, DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge
 from gateway.wire.columns import batch_from_columns, refuse_not_columns
 from gateway.wire.counting import count_byte
+from gateway.wire.fault_list import FaultList
 from gateway.wire.rows import batch_from_lists, batch_from_records, refuse_too_many_rows
 from model import Batch, Contract
 
@@ -46,11 +47,14 @@ class JsonParser:
         self.max_elements = max_elements
         self._parser: Any = simdjson.Parser()
 
-    def parse(self, body: bytes, *, max_rows: int | None = None) -> "JsonDocument":
+    def parse(
+        self, body: bytes, *, max_rows: int | None = None, faults: FaultList | None = None
+    ) -> "JsonDocument":
         """Parse a body in UTF-8.
 
         Args:
             max_rows: more rows than these are refused before the first is read.
+            faults: where to note what is wrong with the rows.
 
         Raises:
             InvalidJson: NaN, Infinity, a byte order mark, lone surrogates, integers beyond 64
@@ -62,7 +66,7 @@ class JsonParser:
         # Each value takes two bytes: most bodies are too short to be counted.
         if len(body) >= 2 * self.max_elements and count_byte(body, b",") >= self.max_elements:
             raise JsonTooLarge(f"A JSON body may have {self.max_elements} values.")
-        return JsonDocument(body, self._parse(body), self._max_depth, max_rows)
+        return JsonDocument(body, self._parse(body), self._max_depth, max_rows, faults=faults)
 
     def _parse(self, body: bytes) -> Any:
         if len(body) > _REUSE_BELOW_BYTES:
@@ -86,19 +90,21 @@ class JsonParser:
 class JsonDocument:
     """A parsed body. Parts of it are addressed by the name of a member; None is all of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # What it was parsed from, and how it is to be read.
         self,
         body: bytes,
         root: Any,
         max_depth: int,
         max_rows: int | None,
         arrays_beside: int = 0,
+        faults: FaultList | None = None,
     ) -> None:
         self._body = body
         self._root = root
         self._max_depth = max_depth
         self._max_rows = max_rows
         self._arrays_beside = arrays_beside
+        self._faults = faults
 
     def part(self, member: str, *, arrays_beside: int = 0) -> "JsonDocument":
         """A member as a document of its own.
@@ -107,7 +113,9 @@ class JsonDocument:
             arrays_beside: how many arrays the body has outside of the rows that will be read.
         """
         root = self._root[member]
-        return JsonDocument(self._body, root, self._max_depth, self._max_rows, arrays_beside)
+        return JsonDocument(
+            self._body, root, self._max_depth, self._max_rows, arrays_beside, self._faults
+        )
 
     def member_names(self) -> list[str] | None:
         """The members of the outermost object; None where it is an array or a scalar.
@@ -160,7 +168,7 @@ class JsonDocument:
         if values is not None:
             return Batch(values)
         self._refuse_depth()
-        return batch_from_lists(_read_in_lists(_plain(rows), read), contract)
+        return batch_from_lists(_read_in_lists(_plain(rows), read), contract, self._faults)
 
     def numbers(self, member: str | None, width: int) -> npt.NDArray[np.float64] | None:
         """Rows of so many numbers each, shape (n, width); None where these are not such rows."""
@@ -192,8 +200,9 @@ class JsonDocument:
         self._refuse_depth()
         rows = self._rows(member, contract)
         if isinstance(rows, simdjson.Array) and len(rows):
-            return batch_from_records(map(partial(_pairs, read=read), rows), contract)
-        return batch_from_records(_plain(rows), contract)
+            pairs = map(partial(_pairs, read=read), rows)
+            return batch_from_records(pairs, contract, self._faults)
+        return batch_from_records(_plain(rows), contract, self._faults)
 
     def values(self, member: str | None, contract: Contract) -> Any:
         """A member as plain Python, within the caps of depth and rows."""
@@ -224,7 +233,7 @@ class JsonDocument:
             name: self._column(_member(found, name), contract, read, numbers=name in fast)
             for name in known
         }
-        return batch_from_columns(names, columns, contract)
+        return batch_from_columns(names, columns, contract, self._faults)
 
     def has(self, member: str) -> bool:
         """Whether a member that is there is other than null."""

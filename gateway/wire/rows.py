@@ -18,26 +18,26 @@ def refuse_too_many_rows(row_count: int, max_rows: int) -> None:
         raise InvalidInput((Fault(None, None, "too_many_rows", found, expected),))
 
 
-def batch_from_lists(rows: Any, contract: Contract) -> Batch:
+def batch_from_lists(rows: Any, contract: Contract, faults: FaultList | None = None) -> Batch:
     """Rows as arrays of values, in the order of the contract's features.
 
     Raises: InvalidInput, with every fault up to the cap.
     """
-    faults = FaultList()
+    faults = FaultList() if faults is None else faults
     rows = require_rows(rows, faults, expected="an array of rows")
     check_lengths(rows, len(contract.features), faults)
     width = len(contract.features)
     # Which feature the values of a shorter or longer row belong to cannot be known.
     whole = [at for at, row in enumerate(rows) if isinstance(row, list) and len(row) == width]
-    return _batch([rows[at] for at in whole], whole, contract, faults)
+    return faults.batch_of_rows([rows[at] for at in whole], whole, contract)
 
 
-def batch_from_records(rows: Any, contract: Contract) -> Batch:
+def batch_from_records(rows: Any, contract: Contract, faults: FaultList | None = None) -> Batch:
     """Rows as a map to tuples of (name, value), so that they are made one by one.
 
     Raises: InvalidInput, with every fault up to the cap.
     """
-    faults = FaultList()
+    faults = FaultList() if faults is None else faults
     if not isinstance(rows, map):
         rows = require_rows(rows, faults, expected="an array of objects")
     values: list[Sequence[Any]] = []
@@ -49,24 +49,7 @@ def batch_from_records(rows: Any, contract: Contract) -> Batch:
         else:
             expected = "an object with a member for each feature"
             faults.add(at, None, "not_a_row", kind(row), expected)
-    return _batch(values, whole, contract, faults)
-
-
-def _batch(
-    rows: Sequence[Sequence[Any]], numbers: Sequence[int], contract: Contract, faults: FaultList
-) -> Batch:
-    """The batch of these rows; `numbers` are their places in the body."""
-    if not rows:
-        faults.refuse()
-    try:
-        batch = contract.batch_from_rows(rows)
-        if faults.count:
-            # Ranges are the contract's to check: what is wrong with them is said with the rest.
-            contract.check(batch)
-    except InvalidInput as exc:
-        faults.merge(exc, numbers)
-    faults.refuse()
-    return batch
+    return faults.batch_of_rows(values, whole, contract)
 
 
 def require_rows(rows: Any, faults: FaultList, expected: str) -> Sequence[Any]:

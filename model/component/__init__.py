@@ -4,7 +4,6 @@ No base class is needed. What runs under `seldon-core-microservice --service-typ
 unchanged, as long as it answers with a table.
 """
 
-from model.component.derivation import derive_component
 from model.component.model import ComponentModel
 
-__all__ = ["ComponentModel", "derive_component"]
+__all__ = ["ComponentModel"]

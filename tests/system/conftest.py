@@ -115,6 +115,8 @@ def stack(folder: Path, plans: Path) -> Iterator[Stack]:
     home.mkdir(mode=0o755)
     environment = {
         "GATEWAY_PLANS": str(plans),
+        # Paths that name no model go on leading here when a test adds another.
+        "GATEWAY_MODELS__DEFAULT": "breast-cancer",
         # Workers look four times a second whether something was decided: so tests wait less.
         "GATEWAY_CONTROL__POLL_S": "0.25",
         # Load with a dead token must see what the token is answered, not what the address is.

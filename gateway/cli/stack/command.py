@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
-from config.settings import write_running_settings
+from config.settings import Settings, write_running_settings
 from gateway.cli.administration import service_settings
 from gateway.cli.journey import partner_commands
 from gateway.cli.prepare import prepare
@@ -50,7 +51,7 @@ def stack(data_dir: Path | None, port: int, workers: int, address_limits: bool) 
         layout, users = _place(data_dir)
         os.environ.update(_environment(layout, port, workers))
         settings = service_settings()
-        edge = _edge(layout, users, addresses, port, limits_loopback=address_limits)
+        edge = _edge(settings, layout, users, addresses, limits_loopback=address_limits)
         _serve(Stack(layout, settings, servers, users, edge), claimed)
     except (ServersMissing, UnusableFolder, StackFailed) as exc:
         raise click.ClickException(str(exc)) from exc
@@ -86,13 +87,19 @@ def _environment(layout: Layout, port: int, workers: int) -> Mapping[str, str]:
 
 
 def _edge(
-    layout: Layout, users: Users, addresses: tuple[str, ...], port: int, *, limits_loopback: bool
+    settings: Settings,
+    layout: Layout,
+    users: Users,
+    addresses: tuple[str, ...],
+    *,
+    limits_loopback: bool,
 ) -> Edge:
     return Edge(
         addresses=addresses,
-        port=port,
+        port=urlsplit(settings.server.base_url).port or 443,
         certificates=ensure_certificates(layout.tls_dir, datetime.now(UTC)),
         limits_loopback=limits_loopback,
+        in_flight=settings.server.max_in_flight,
         worker_user=users.nginx[0] if users.nginx else "",
     )
 

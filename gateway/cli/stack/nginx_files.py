@@ -23,6 +23,7 @@ class Edge:
         host: the name that is served.
         log_level: the least that is logged. Below `alert` nginx quotes requests with their query,
             which the stack's supervisor takes out (child_output.py).
+        in_flight: how many predictions may be with the workers or wait for one.
     """
 
     addresses: tuple[str, ...]
@@ -33,6 +34,7 @@ class Edge:
     exempt: tuple[str, ...] = ()
     host: str = "localhost"
     log_level: str = "error"
+    in_flight: int = 64
 
 
 def write_nginx_files(layout: Layout, edge: Edge) -> None:
@@ -68,7 +70,7 @@ def _place(layout: Layout, edge: Edge) -> dict[str, str]:
             f'ssl_certificate_key "{edge.certificates.key}";\n'
         ),
         "upstreams.conf": (
-            _upstream("predictions", layout.predictions_socket)
+            _upstream("predictions", layout.predictions_socket, f" max_conns={edge.in_flight}")
             + _upstream("tokens", layout.tokens_socket)
         ),
         "addresses.conf": _addresses(edge),
@@ -84,8 +86,9 @@ def _listen(edge: Edge, options: str) -> str:
     return "".join(f"listen {address}:{edge.port} {options};\n" for address in edge.addresses)
 
 
-def _upstream(name: str, socket: Path) -> str:
-    return f'upstream {name} {{\n    server "unix:{socket}";\n    keepalive 16;\n}}\n'
+def _upstream(name: str, socket: Path, options: str = "") -> str:
+    # The zone is what nginx's workers share: without it each would count for itself.
+    return f'upstream {name} {{\n    zone {name} 64k;\n    server "unix:{socket}"{options};\n}}\n'
 
 
 def _addresses(edge: Edge) -> str:

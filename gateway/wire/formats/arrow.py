@@ -20,7 +20,15 @@ from gateway.wire.table import Table
 from model import Batch
 
 _FILE_MAGIC = b"ARROW1\0\0"
-DAMAGED = (pa.ArrowException, BrokenMessage, OSError, OverflowError, MemoryError, ValueError)
+_DAMAGED = (
+    pa.ArrowException,
+    BrokenMessage,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    ValueError,
+)
 
 
 @contextmanager
@@ -28,7 +36,7 @@ def damage_refused(what: str) -> Iterator[None]:
     """Turn whatever Arrow raises about bytes into a refusal."""
     try:
         yield
-    except DAMAGED as exc:
+    except _DAMAGED as exc:
         raise InvalidBody(f"The body is no {what}, or is damaged.") from exc
 
 
@@ -52,7 +60,7 @@ def _read(stream: Any, what: str, reading: Reading) -> Batch:
                 # Offsets, lengths, indices and UTF-8, before a value is touched.
                 batch.validate(full=True)
             columns = typed_columns(batches, reader.schema, reading.max_bytes)
-    return columns_batch(columns, reading.contract)
+    return columns_batch(columns, reading.contract, reading.faults)
 
 
 def _write_stream(table: Table, _parameters: Mapping[str, str]) -> bytes:

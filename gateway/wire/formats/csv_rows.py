@@ -19,8 +19,8 @@ from gateway.wire.fault_list import FaultList
 from gateway.wire.formats.csv_answer import write
 from gateway.wire.formats.csv_cells import column_from_text, is_number
 from gateway.wire.formats.format import Format, Reading
+from gateway.wire.rows import check_lengths
 from model import Batch, Contract
-from model.cell_faults import count_words
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER = {"present": True, "absent": False}
@@ -104,7 +104,8 @@ def _cells(body: bytes, header: Sequence[str] | None, reading: Reading) -> Batch
     if header is not None:
         next(lines)
     names = list(contract.feature_names if header is None else header)
-    rows = _rows(lines, len(names), reading)
+    faults = FaultList() if reading.faults is None else reading.faults
+    rows, places = _whole_rows(_rows(lines, reading), len(names), faults)
     texts = zip(*rows, strict=True) if rows else [()] * len(names)
     features = {feature.name: feature for feature in contract.features}
     columns = {
@@ -112,30 +113,28 @@ def _cells(body: bytes, header: Sequence[str] | None, reading: Reading) -> Batch
         for name, cells in zip(names, texts, strict=True)
         if name in features
     }
-    return batch_from_columns(names, columns, contract)
+    return batch_from_columns(names, columns, contract, faults, places)
 
 
-def _rows(lines: Iterator[list[str]], width: int, reading: Reading) -> list[list[str]]:
+def _rows(lines: Iterator[list[str]], reading: Reading) -> list[list[str]]:
     caps = [cap for cap in (reading.max_rows, reading.contract.limits.max_rows) if cap is not None]
     rows = list(islice(lines, min(caps) + 1)) if caps else list(lines)
     reading.refuse_too_many(len(rows))
     # A line without a character is a row of one empty cell.
-    rows = [row or [""] for row in rows]
-    _refuse_ragged(rows, width)
-    return rows
+    return [row or [""] for row in rows]
 
 
-def _refuse_ragged(rows: Sequence[Sequence[str]], width: int) -> None:
-    faults = FaultList()
-    lengths = set(map(len, rows))
-    if len(lengths) == 1 and lengths != {width}:
-        found, expected = count_words(*lengths), count_words(width)
-        faults.add(None, None, "wrong_feature_count", found, expected)
-    elif lengths != {width}:
-        for at, row in enumerate(rows):
-            if len(row) != width:
-                faults.add(at, None, "ragged_rows", count_words(len(row)), count_words(width))
-    faults.refuse()
+def _whole_rows(
+    rows: Sequence[list[str]], width: int, faults: FaultList
+) -> tuple[Sequence[list[str]], Sequence[int]]:
+    """The rows of the right length, and their places."""
+    if set(map(len, rows)) <= {width}:
+        return rows, range(len(rows))
+    check_lengths(rows, width, faults)
+    places = [at for at, row in enumerate(rows) if len(row) == width]
+    if not places:
+        faults.refuse()
+    return [rows[at] for at in places], places
 
 
 def _refuse_too_large(body: bytes, max_values: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.errors import NotAcceptable, UnsupportedMediaType
+from gateway.wire.fault_list import FaultList
 from gateway.wire.json_document import JsonParser
 from gateway.wire.rows import refuse_too_many_rows
 from gateway.wire.table import Table
@@ -18,6 +19,7 @@ class Reading:
         parser: knows the caps of depth and of the number of values, which hold for every format.
         max_rows: more rows are refused before the first is read; None is no limit of the caller's.
         max_bytes: how much a body may hold once whatever it packs is unpacked.
+        faults: where to note what is wrong with the rows, if not in a list of the reader's own.
         parameters: those of the Content-Type, their names in small letters.
     """
 
@@ -26,6 +28,7 @@ class Reading:
     max_rows: int | None = None
     max_bytes: int = 64 << 20
     parameters: Mapping[str, str] = field(default_factory=dict)
+    faults: FaultList | None = None
 
     def refuse_too_many(self, row_count: int) -> None:
         """Raise InvalidInput where there are more rows than the plan or the model allows."""

@@ -13,8 +13,9 @@ from gateway.errors import InvalidJson
 from gateway.wire.counting import count_byte
 from gateway.wire.encode import encode_json
 from gateway.wire.formats.format import Format, Reading
+from gateway.wire.formats.parts import ROWS_PER_PART, streamed
 from gateway.wire.json_document import JsonDocument
-from gateway.wire.table import Table
+from gateway.wire.table import Refusals, Table
 from model import Batch
 from model.batch import Array
 
@@ -39,7 +40,7 @@ def _joined(lines: bytes, opening: bytes, row_count: int, reading: Reading) -> J
     if between is None or lines.count(between) != row_count - 1:
         return None
     try:
-        document = reading.parser.parse(b"".join((b"[", lines.replace(b"\n", b","), b"]")))
+        document = _array(lines.replace(b"\n", b","), reading)
     except InvalidJson:
         return None
     return document if document.row_count == row_count else None
@@ -52,20 +53,41 @@ def _checked(lines: bytes, reading: Reading) -> JsonDocument:
         try:
             reading.parser.parse(line)
         except InvalidJson as exc:
-            raise InvalidJson(f"Line {at + 1} of the body is not valid JSON.") from exc
-    return reading.parser.parse(b"".join((b"[", b",".join(parts), b"]")))
+            if reading.faults is None:
+                raise InvalidJson(f"Line {at + 1} of the body is not valid JSON.") from exc
+            reading.faults.add(at, None, "invalid_json", "no JSON", "a row as JSON")
+            parts[at] = b"null"
+    return _array(b",".join(parts), reading)
 
 
-def _write(table: Table, _parameters: Mapping[str, str]) -> bytes:
+def _array(rows: bytes, reading: Reading) -> JsonDocument:
+    return reading.parser.parse(b"".join((b"[", rows, b"]")), faults=reading.faults)
+
+
+def _write(table: Table, _parameters: Mapping[str, str]) -> bytes | Iterable[bytes]:
+    return streamed(map(_lines, table.parts(ROWS_PER_PART)), table)
+
+
+def _lines(table: Table) -> bytes:
     names = [json.dumps(name).encode() for name in table.outputs]
     form = b"{" + b",".join(name.replace(b"%", b"%%") + b":%b" for name in names) + b"}\n"
-    values = [_values(array) for array in table.outputs.values()]
+    values = [table.spread(list(_values(array)), b"null") for array in table.outputs.values()]
+    if table.refusals is not None:
+        form = form.replace(b"}\n", b',"errors":%b}\n')
+        values.append(_errors(table.refusals))
     return b"".join(map(form.__mod__, zip(*values, strict=True)))
+
+
+def _errors(refusals: Refusals) -> list[bytes]:
+    errors = [b"[]"] * refusals.row_count
+    for said in refusals.to_json():
+        errors[said["row"]] = orjson.dumps(said["faults"])
+    return errors
 
 
 def _values(array: Array) -> Iterable[bytes]:
     """The JSON of each row's value, from one encoding of all of them."""
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" or not len(array):
         return map(orjson.dumps, array.tolist())
     native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     if array.ndim == 1:

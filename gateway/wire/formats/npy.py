@@ -25,7 +25,21 @@ def _write(table: Table, parameters: Mapping[str, str]) -> bytes:
     name = parameters.get("output", next(iter(table.outputs)))
     if name not in table.outputs:
         raise NotAcceptable(f"The outputs are {', '.join(table.outputs)}.")
-    return npy_bytes(table.outputs[name])
+    return npy_bytes(whole_array(table, name))
+
+
+def whole_array(table: Table, name: str) -> Array:
+    """An output with a row for each of the call: NaN, or an empty text, where one was refused."""
+    array = table.outputs[name]
+    if table.refusals is None or not table.refusals.faults:
+        return array
+    shape = (table.row_count, *array.shape[1:])
+    if array.dtype.kind in "fiub":
+        whole: Array = np.full(shape, np.nan)
+    else:
+        whole = np.full(shape, "", np.object_)
+    whole[np.asarray(table.refusals.kept, np.intp)] = array
+    return whole
 
 
 def npy_bytes(array: Array) -> bytes:

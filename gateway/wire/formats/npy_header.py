@@ -22,9 +22,9 @@ _MOST_DIMENSIONS = 8
 # Numbers, booleans and texts of one length. No objects: those are pickles.
 _DTYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|\?|[US][1-9][0-9]{0,5})")
 _MEMBERS = {
-    "descr": re.compile(r"'descr'\s*:\s*'([^'\\]*)'"),
-    "order": re.compile(r"'fortran_order'\s*:\s*(True|False)"),
-    "shape": re.compile(r"'shape'\s*:\s*\(([0-9,\s]*)\)"),
+    "descr": re.compile(r"'descr' *: *'([^'\\]*)'"),
+    "order": re.compile(r"'fortran_order' *: *(True|False)"),
+    "shape": re.compile(r"'shape' *: *\( *((?:[0-9]+ *(?:, *|(?=\))))*)\)"),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.errors import BodyTooLarge, InvalidBody
 from gateway.wire.arrays import TypedColumn, columns_batch, matrix_batch
 from gateway.wire.formats.format import Format, Reading
-from gateway.wire.formats.npy import npy_bytes
+from gateway.wire.formats.npy import npy_bytes, whole_array
 from gateway.wire.formats.npy_header import PREFIX_BYTES, elements, read_header
 from gateway.wire.table import Table
 from model import Batch
@@ -41,7 +41,8 @@ def _read(body: bytes, reading: Reading) -> Batch:
     contract = reading.contract
     if contract.dense and len(arrays) == 1 and not contract.feature_name_set.issuperset(arrays):
         return matrix_batch(next(iter(arrays.values())), contract)
-    return columns_batch([_column(name, array) for name, array in arrays.items()], contract)
+    columns = [_column(name, array) for name, array in arrays.items()]
+    return columns_batch(columns, contract, reading.faults)
 
 
 @contextmanager
@@ -84,8 +85,11 @@ def _write(table: Table, _parameters: Mapping[str, str]) -> bytes:
     """Each output as an array of its name."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in table.outputs.items():
-            archive.writestr(f"{name}.npy", npy_bytes(array))
+        for name in table.outputs:
+            archive.writestr(f"{name}.npy", npy_bytes(whole_array(table, name)))
+        if table.refusals is not None:
+            rows = np.array(list(table.refusals.faults), np.int64)
+            archive.writestr("refused.npy", npy_bytes(rows))
     return file.getvalue()
 
 

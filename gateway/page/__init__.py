@@ -1,0 +1,1 @@
+"""The page at /docs: HTML, style and script, and who serves them (`files`)."""

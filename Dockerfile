@@ -7,14 +7,19 @@
 #   --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… --build-arg SOURCE_DATE_EPOCH=…
 ARG PYTHON_IMAGE=python:3.11-slim
 
+# checkov:skip=CKV_DOCKER_7:The tag is in the argument above, which this check does not read
 FROM ${PYTHON_IMAGE} AS libraries
 # runtime (scikit-learn, ONNX Runtime) or extras (also pandas, XGBoost, LightGBM, skops, signing).
 ARG VARIANT=runtime
 ARG SOURCE_DATE_EPOCH=0
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
     PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
-# The libraries that are copied from here carry Debian's fixes of today, not of the base's day.
-RUN apt-get update && apt-get upgrade -y --no-install-recommends && rm -rf /var/lib/apt/lists/*
+# The libraries that are copied from here carry Debian's fixes of today, not of the base's day. A
+# version of binutils is not pinned: Debian keeps only the newest, and none of it is in the image.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get upgrade -y --no-install-recommends \
+    && apt-get install -y --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
 COPY requirements/${VARIANT}.txt /build/requirements.txt
 COPY deploy/image/ /build/image/
 # One step, so that no layer ever holds what the next would take away again.

@@ -11,7 +11,7 @@ SPECTRAL := .spectral
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test compatibility check bench bench-peers profile overload soak lock clean
+.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers profile overload soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -87,6 +87,25 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it
 	@$(BIN)/python -m pytest -s tests/container
 
+# dclint comes from npm, without the scripts a package may run when it is installed.
+.venv-scan/.installed: requirements/scan.txt | $(VENV)/.dev
+	@$(BIN)/python -m venv --clear .venv-scan
+	@.venv-scan/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/scan.txt
+	@npm install --silent --ignore-scripts --no-audit --no-fund --no-save --prefix .venv-scan dclint@3.1.0
+	@touch $@
+
+.venv-sbom/.installed: requirements/sbom.txt | $(VENV)/.dev
+	@$(BIN)/python -m venv --clear .venv-sbom
+	@.venv-sbom/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/sbom.txt
+	@touch $@
+
+SCANNING := $(VENV)/.dev .venv-compose/.installed .venv-scan/.installed .venv-sbom/.installed
+scan: $(SCANNING)  ## Look for faults with every scanner there is; SBOM and VEX (results in var/scan)
+	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/scan.py
+
+evidence: $(SCANNING)  ## Put scans, TLS and header results and the requirements' tests into one archive
+	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/evidence.py
+
 compatibility: $(VENV)/.dev $(SELDON)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
 
@@ -134,4 +153,4 @@ lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(subst pyproject.toml,--group sbom,$(PIN)) -o requirements/sbom.txt
 
 clean:  ## Remove the virtual environments and all runtime data
-	rm -rf $(VENV) $(MLSERVER) $(SELDON) .venv-bench var
+	rm -rf $(VENV) $(MLSERVER) $(SELDON) .venv-bench .venv-compose .venv-scan .venv-sbom var

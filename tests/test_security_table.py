@@ -8,7 +8,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "security.md").read_text(encoding="utf-8")
 _ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-_TEST = re.compile(r"`((?:system/)?test_\w+\.py)::(test_\w+)`")
+_TEST = re.compile(r"`((?:system/|container/)?test_\w+\.py)::(test_\w+)`")
 STATES = {"met", "in part", "later", "n/a"}
 
 

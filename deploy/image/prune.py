@@ -1,6 +1,7 @@
 """Take out of the image what nobody runs there: `python prune.py VENV tests|installers`."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ UNUSED = {
         "distutils-precedence.pth",
     ),
 }
+# These wheels come with debugging symbols, together 40 MB. (Not all may be stripped: libraries that
+# a wheel's repair has moved break by it.)
+WITH_SYMBOLS = ("zstandard/*.so", "csimdjson*.so", "_brotli*.so", "sqlalchemy/**/*.so")
 # The libraries' own commands go, the interpreter stays.
 KEPT_COMMANDS = ("python", "python3", "python3.*")
 
@@ -23,6 +27,9 @@ KEPT_COMMANDS = ("python", "python3", "python3.*")
 def main(venv: Path, what: str) -> None:
     """Remove it, and say how much it was."""
     [packages] = venv.glob("lib/python3*/site-packages")
+    if what == "tests":
+        modules = [path for pattern in WITH_SYMBOLS for path in packages.glob(pattern)]
+        subprocess.run(["strip", "--strip-debug", *modules], check=True)
     doomed = [path for pattern in UNUSED[what] for path in packages.glob(pattern)]
     if what == "installers":
         doomed += [venv / "include", *_commands(venv)]

@@ -95,17 +95,17 @@ def test_processes_have_no_rights(composition: Composition, service: str) -> Non
 
 def test_only_nginx_is_published(composition: Composition) -> None:
     """On the address of this machine that was asked for, and nowhere else."""
-    published = {
-        service: composition.engine.inspect(composition.container(service))["HostConfig"][
-            "PortBindings"
-        ]
-        for service in SERVICES
-    }
+    published = {service: _bindings(composition, service) for service in SERVICES}
     nginx = published.pop("nginx")
 
-    assert [binding["HostIp"] for binding in nginx["8443/tcp"]] == ["127.0.0.1"]
-    assert len(nginx) == 1
+    assert [binding["HostIp"] for binding in nginx] == ["127.0.0.1"]
     assert not any(published.values())
+
+
+def _bindings(composition: Composition, service: str) -> list[dict[str, str]]:
+    facts = composition.engine.inspect(composition.container(service))
+    bindings = facts["HostConfig"]["PortBindings"] or {}
+    return [binding for found in bindings.values() for binding in found or []]
 
 
 def _in(composition: Composition, service: str, code: str) -> subprocess.CompletedProcess[str]:
@@ -193,6 +193,25 @@ def test_redis_wants_its_password(composition: Composition) -> None:
     said = _in(composition, "gateway", code).stdout.split()
 
     assert set(said) == {"AuthenticationError"}
+
+
+def test_models_come_by_a_container_without_keys(
+    composition: Composition, credentials: dict[str, str]
+) -> None:
+    """It opens the new model; the workers then serve it."""
+    engine, model_admin = composition.engine, ("run", "--rm", "model-admin", "model")
+    engine.run("cp", f"{composition.container('gateway')}:/app/example", composition.new_models)
+    added = composition.compose(
+        *model_admin, "add", "/new-models/example", "--name", "second", "--promote"
+    )
+    token = composition.token(credentials)
+    with composition.client() as client:
+        path = "/v1/models/second/predict"
+        answer = client.post(path, content=EXAMPLE_BODY, headers=bearer(token))
+    composition.compose(*model_admin, "retire", "second", "--all")
+
+    assert answer.status_code == 200, added.stdout + added.stderr
+    assert answer.json()["model"] == "second"
 
 
 def test_black_box_tests_pass(composition: Composition) -> None:

@@ -160,11 +160,12 @@ def test_any_user_may_run_it(engine: Engine, image: str, user: str) -> None:
     options = ("--user", user, "--tmpfs", "/data:mode=1777", "-e", "GATEWAY_DATA_DIR=/data")
     done = _run(engine, image, "init", "--example", "/app/example", options=options)
 
+    # The engine has its own to say about health checks.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("time=")]
+
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[0].startswith(
-        "Next: docker compose exec token-service gateway partner create"
-    )
-    assert len(done.stderr.splitlines()) == 3
+    assert said[0].startswith("Next: docker compose exec token-service gateway partner create")
+    assert len(said) == 3
 
 
 def test_a_key_that_others_can_read_stops_the_start(

@@ -1,0 +1,136 @@
+"""The manifests: the restricted Pod Security Standard, and what it does not ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+BASE = Path(__file__).parents[1] / "deploy" / "kubernetes" / "base"
+# What the standard allows a pod to mount.
+VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret", "downwardAPI"}
+DEPLOYMENTS = ("gateway", "token-service")
+
+
+def manifests() -> list[dict[str, Any]]:
+    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+    texts = [(BASE / name).read_text() for name in listed]
+    return [found for text in texts for found in yaml.safe_load_all(text)]
+
+
+def of_kind(kind: str) -> dict[str, dict[str, Any]]:
+    return {m["metadata"]["name"]: m for m in manifests() if m["kind"] == kind}
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    owners = {**of_kind("Deployment"), **of_kind("Job")}
+    return {name: owner["spec"]["template"]["spec"] for name, owner in owners.items()}
+
+
+def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from pod.get("initContainers", [])
+    yield from pod["containers"]
+
+
+def test_every_file_is_in_the_base() -> None:
+    """A manifest that nobody applies protects nobody."""
+    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+
+    assert {path.name for path in BASE.glob("*.yaml")} == {*listed, "kustomization.yaml"}
+
+
+@pytest.mark.parametrize("name", [*DEPLOYMENTS, "prepare"])
+def test_pods_keep_the_restricted_standard(name: str) -> None:
+    """And more: numeric users, read-only roots, no token of the cluster, limits."""
+    pod = pods()[name]
+    security = pod["securityContext"]
+
+    assert security["runAsNonRoot"]
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert {kind for v in pod["volumes"] for kind in set(v) - {"name"}} <= VOLUMES
+    for container in containers(pod):
+        own = container["securityContext"]
+        assert own["runAsUser"] > 10_000
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"] == {"drop": ["ALL"]}
+        assert set(container["resources"]) == {"requests", "limits"}
+        assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+        assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+def test_namespace_enforces_it() -> None:
+    """Also for what somebody adds later."""
+    [namespace] = of_kind("Namespace").values()
+
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_keys_are_with_the_token_service_only() -> None:
+    """Predictions mount models, and neither keys nor the other's passwords."""
+    secrets = {
+        name: {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+        for name, pod in pods().items()
+    }
+    accounts = {name: pods()[name]["serviceAccountName"] for name in DEPLOYMENTS}
+
+    assert secrets["gateway"] == {"gateway-tls", "predictions-access"}
+    assert secrets["token-service"] == {"gateway-tls", "tokens-access", "gateway-keys"}
+    assert accounts == {"gateway": "gateway", "token-service": "token-service"}
+    assert all(
+        a["automountServiceAccountToken"] is False for a in of_kind("ServiceAccount").values()
+    )
+
+
+def test_nothing_is_reached_unless_it_is_said() -> None:
+    """Everything is denied; then nginx's port from the ingress, names, and the two stores."""
+    policies = {name: policy["spec"] for name, policy in of_kind("NetworkPolicy").items()}
+    denied = policies.pop("default-deny")
+    ports = {
+        (direction, port["port"])
+        for spec in policies.values()
+        for direction in ("ingress", "egress")
+        for rule in spec.get(direction, [])
+        for port in rule["ports"]
+    }
+
+    assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert ports == {("ingress", 8443), ("egress", 53), ("egress", 5432), ("egress", 6379)}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_pods_drain_before_they_end(name: str) -> None:
+    """nginx goes on until it is off every list, the application longer; then there is time left."""
+    pod = pods()[name]
+    sleeps = {c["name"]: c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in pod["containers"]}
+
+    assert 5 <= sleeps["nginx"] < sleeps[name]
+    # The application's own graceful_timeout_s is 30 s.
+    assert sleeps[name] + 30 < pod["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_probes_differ(name: str) -> None:
+    """A model or store that is away takes a pod out of service; it does not restart it."""
+    application = next(c for c in pods()[name]["containers"] if c["name"] == name)
+    asked = {
+        kind: application[f"{kind}Probe"]["exec"]["command"][-1]
+        for kind in ("startup", "readiness", "liveness")
+    }
+
+    assert asked == {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
+
+
+def test_there_is_always_one_and_they_are_spread() -> None:
+    """A budget for disruptions, over hosts and zones; predictions follow the load."""
+    budgets = of_kind("PodDisruptionBudget")
+    [scaler] = of_kind("HorizontalPodAutoscaler").values()
+
+    assert set(budgets) == set(DEPLOYMENTS)
+    assert scaler["spec"]["minReplicas"] >= 2
+    for name in DEPLOYMENTS:
+        keys = {spread["topologyKey"] for spread in pods()[name]["topologySpreadConstraints"]}
+        assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}

@@ -129,8 +129,9 @@ def test_an_unknown_encoding_is_not_sent_again(scorer):
 def test_rows_refused_in_their_place_are_taken_out(scorer):
     """What a gateway answers to `?on_error=row`: null, and why, beside the other answers."""
     good = {"predictions": [0, None, 2], "probabilities": [[1.0, 0, 0], None, [0, 0, 1.0]]}
-    error = {"row": 1, "feature": "ash", "code": "out_of_range", "found": "f", "expected": "e"}
-    answer = {"model": "wine", "version": "1", **good, "errors": [error]}
+    fault = {"feature": "ash", "code": "out_of_range", "found": "f", "expected": "e"}
+    errors = [{"row": 1, "faults": [fault]}]
+    answer = {"model": "wine", "version": "1", **good, "errors": errors}
     scorer.served.interfere.append(Response(json.dumps(answer), content_type="application/json"))
     scorer.write("in.csv", HEADER, wine_rows(3))
     scorer.score("in.csv", "out.csv", exit_code=3)
@@ -138,6 +139,19 @@ def test_rows_refused_in_their_place_are_taken_out(scorer):
     assert [row["predictions"] for row in scorer.read("out.csv")] == ["0", "", "2"]
     assert scorer.refused("out.csv") == [("2", "3", "ash", "out_of_range")]
     assert len(scorer.served.predict_calls()) == 1
+
+
+def test_a_gateway_that_refuses_the_whole_call_is_asked_again_without_the_faulty_rows(scorer):
+    """One that does not know `?on_error=row`, or has another opinion of it."""
+    fault = {"feature": "ash", "code": "out_of_range", "found": "f", "expected": "e"}
+    errors = [{"row": 1, **fault}, {"row": 2, **fault}]
+    scorer.served.interfere.append(problem(422, "invalid_input", errors=errors, error_count=2))
+    scorer.write("in.csv", HEADER, wine_rows(4))
+    scorer.score("in.csv", "out.csv", exit_code=3)
+
+    assert [row["predictions"] for row in scorer.read("out.csv")] == ["0", "", "", "0"]
+    assert [line[0] for line in scorer.refused("out.csv")] == ["2", "3"]
+    assert [call.status for call in scorer.served.predict_calls()] == [422, 200]
 
 
 def test_an_answer_of_another_version_is_not_mixed_in(scorer):

@@ -156,13 +156,18 @@ class _Work:
 
 
 def _faults(answer: Answer, part: Chunk) -> Mapping[int, Sequence[Fault]]:
-    """What the gateway says of single rows, by their place among those that were sent."""
+    """What the gateway says of single rows, by their place among those that were sent.
+
+    An answer to the good rows has a list of faults for each of the others; a refusal of the call
+    has one list of all faults.
+    """
     errors: Any = answer.json().get("errors") or []
     faults: defaultdict[int, list[Fault]] = defaultdict(list)
     for error in errors:
-        row, feature = error["row"], error["feature"]
-        value = part.value(feature or "", row)
-        faults[row].append(Fault(feature, error["code"], error["found"], error["expected"], value))
+        for said in error.get("faults", [error]):
+            feature, found, expected = said["feature"], said["found"], said["expected"]
+            value = part.value(feature or "", error["row"])
+            faults[error["row"]].append(Fault(feature, said["code"], found, expected, value))
     return faults
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app_fixture import AppFixture
-from control_fixtures import KnownPartner
+from control_fixtures import KnownPartner, make_repository
 from flask import Flask, Response
 from flask_limiter import Limiter
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -105,7 +105,12 @@ def live(gateway: AppFixture) -> Iterator[LiveGateway]:
     limiter.init_app(Flask("limits"))
     control = gateway.control
     tokens = create_token_app(
-        control.settings, control.watcher, control.store, limiter, control.pepper
+        control.settings,
+        control.watcher,
+        control.store,
+        limiter,
+        control.pepper,
+        make_repository(control),
     )
     served = LiveGateway(gateway, "")
     server = make_server("127.0.0.1", 0, served.wsgi(tokens), request_handler=_Quiet)

@@ -11,7 +11,7 @@ SPECTRAL := .spectral
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers profile overload soak lock clean
+.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers profile overload scaling soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -136,6 +136,9 @@ profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running
 
 overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk)
 	@$(BIN)/python -m bench.overload overload
+
+scaling: $(VENV)/.runtime  ## Cost of a request with workers, rows, partners, revocations, models (needs wrk)
+	@$(BIN)/python -m bench.scaling
 
 soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
 	@$(BIN)/python -m bench.overload soak

@@ -50,13 +50,13 @@ class Gateway:
         npy = Payload(file.getvalue(), self.headers(Content_Type="application/x-npy"), path)
         return {"tensor": self.tensor(model, rows), "npy": npy}
 
-    def tensor(self, model: str, rows: Rows) -> Payload:
+    def tensor(self, model: str, rows: Rows, datatype: str = "FP64") -> Payload:
         """One binary tensor of the Open Inference Protocol."""
-        matrix = np.asarray(rows, dtype="<f8")
+        matrix = np.asarray(rows, dtype={"FP64": "<f8", "FP32": "<f4"}[datatype])
         tensor = {
             "name": "rows",
             "shape": list(matrix.shape),
-            "datatype": "FP64",
+            "datatype": datatype,
             "parameters": {"binary_data_size": matrix.nbytes},
         }
         outputs = [{"name": "probabilities", "parameters": {"binary_data": True}}]

@@ -1,6 +1,6 @@
 """Gunicorn under our master, with a service that says who it is, for `test_arbiter`.
 
-    python arbiter_app.py FOLDER
+    python arbiter_app.py FOLDER [BEGIN_WITHIN_S]
 
 The generation is the number in FOLDER/generation; where FOLDER/broken is, tending raises. Workers
 write when they start and stop to FOLDER/history, and start only where there is FOLDER/open.
@@ -92,4 +92,6 @@ def _who(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        GatewayArbiter.begin_within_s = float(sys.argv[2])
     GatewayArbiter(Application(Path(sys.argv[1]))).run()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +59,16 @@ class Master:
 
 @pytest.fixture
 def master(tmp_path: Path) -> Iterator[Master]:
+    with running(tmp_path) as master:
+        yield master
+
+
+@contextmanager
+def running(tmp_path: Path, *arguments: str) -> Iterator[Master]:
+    """A master that serves; `arguments` are further ones of `arbiter_app`."""
     (tmp_path / "generation").write_text("0")
     (tmp_path / "open").touch()
-    command = [sys.executable, str(TESTS / "arbiter_app.py"), str(tmp_path)]
+    command = [sys.executable, str(TESTS / "arbiter_app.py"), str(tmp_path), *arguments]
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(command, cwd=TESTS.parent, stdout=log, stderr=log) as process,
@@ -115,6 +123,24 @@ def test_one_that_has_not_begun_replaces_nobody(master: Master) -> None:
     assert meanwhile == old
     assert set(master.pids()).isdisjoint(old)
     assert answered <= {*old, *master.pids()}
+
+
+def test_one_that_never_begins_is_ended(tmp_path: Path) -> None:
+    """It hangs before its first sign of life: another is tried in its place; the old ones serve."""
+    with running(tmp_path, "4.0") as master:
+        old = master.pids()
+        (tmp_path / "open").unlink()
+        master.set_generation(1)
+        log = tmp_path / "log"
+        answered = master.call_until(lambda: log.read_text().count("worker_replaced") >= 2)
+        meanwhile = master.pids()
+        (tmp_path / "open").touch()
+        master.call_until(lambda: master.count("stop") == 2)
+
+        assert log.read_text().count("worker_never_began") == 1
+        assert meanwhile == old
+        assert answered == set(old)
+        assert set(master.pids()).isdisjoint(old)
 
 
 def test_a_worker_that_dies_is_replaced_by_one_of_the_generation(master: Master) -> None:

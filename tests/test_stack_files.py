@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from gateway.cli.stack.ownership import hand_over
 from gateway.cli.stack.readiness import answers_ping
 from gateway.cli.stack.redis_files import write_redis_files
 from gateway.cli.stack.servers import ServersMissing, find_servers
-from gateway.cli.stack.users import GATEWAY_GROUP, Identity, Users
+from gateway.cli.stack.users import GATEWAY_GROUP, Identity, Users, choose_users
 
 NGINX_LINE = (
     b"2026/11/23 13:41:03 [error] 7#7: *3 connect() failed, client: ::1, server: localhost,"
@@ -145,6 +146,17 @@ def test_link_is_not_given_away(tmp_path: Path, layout: Layout) -> None:
     hand_over(layout, Users(Identity(64201), Identity(64202), Identity(64203), None))
 
     assert (foreign.stat().st_uid, foreign.stat().st_gid) == (0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root chooses users")
+def test_no_part_runs_another_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who cannot reach our Python's library may get that of another version: too bad."""
+    said: list[str] = []
+    monkeypatch.setattr(sys, "version", "3.99.0")
+    users = choose_users(said.append, data_dir=tmp_path, reachable=True)
+
+    assert (users.predictions, users.tokens) == (None, None)
+    assert "cannot run" in said[0]
 
 
 # Redis.

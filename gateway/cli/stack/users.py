@@ -19,9 +19,11 @@ _PREDICTIONS, _TOKENS, _REDIS = 64201, 64202, 64203
 _NGINX_USERS = ("www-data", "nginx", "nobody")
 
 # What a child does first: find the code, its libraries and the configuration.
+# Where a user cannot reach this interpreter's library, the loader may find that of another one.
 _PROBE = (
-    "import pathlib, gateway, model, config, click, orjson;"
-    "pathlib.Path('config/gateway.toml').is_file()"
+    "import pathlib, sys, gateway, model, config, click, orjson;"
+    "pathlib.Path('config/gateway.toml').is_file();"
+    "sys.exit(sys.version != sys.argv[1])"
 )
 
 
@@ -66,7 +68,7 @@ def choose_users(say: Callable[[str], None], *, data_dir: Path, reachable: bool)
     if not reachable:
         say(_warning(f"cannot enter {data_dir}", "Use a data folder all users can get to"))
         return Users(redis=redis, nginx=nginx)
-    if not _runs_as(Identity(_PREDICTIONS), [sys.executable, "-c", _PROBE]):
+    if not _runs_as(Identity(_PREDICTIONS), [sys.executable, "-c", _PROBE, sys.version]):
         say(_warning(f"cannot run {_interpreter()}", _OTHER_INTERPRETER))
         return Users(redis=redis, nginx=nginx)
     return Users(

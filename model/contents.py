@@ -19,7 +19,7 @@ from model.artifact import (
 )
 from model.component import ComponentModel
 from model.contract import Contract
-from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
+from model.declaration import DECLARATION_FILE, Declaration, parse_declaration, reject
 from model.engines.opening import open_engines
 from model.engines.record import EngineRecord
 from model.errors import ArtifactRejected
@@ -114,6 +114,11 @@ def derive_contents(
             contents.files, _module(contents), name, version, declaration
         )
         return component
+    if declaration.parameters:
+        reject(
+            "[parameters] are for the constructor of a Model.py; this model has none, so take the"
+            " section out"
+        )
     if contents.is_remote:
         remote: Model = _found("model.remote_derivation", "derive_remote")(
             declaration, name, version

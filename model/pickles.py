@@ -16,6 +16,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from model.compressed import inflate
 from model.errors import ArtifactRejected
+from model.missing_code import missing_module
 from model.pickle_loader import PickleLoader
 from model.pickle_machine import BadPickle, Unlisted
 from model.pickle_scanner import PickleScanner
@@ -63,7 +64,7 @@ def scan_pickle(data: bytes, filename: str) -> Scan:
     except Unlisted as exc:
         raise ArtifactRejected(_unlisted(filename, exc)) from exc
     except BadPickle as exc:
-        raise ArtifactRejected(f"{filename} cannot be loaded: it has {exc}.") from exc
+        raise ArtifactRejected(_unusable(filename, exc)) from exc
     except Exception as exc:
         raise ArtifactRejected(_damaged(filename, exc)) from exc
     allowed = allowed_globals()
@@ -87,13 +88,11 @@ def unpickle(data: bytes, filename: str, trusted: Collection[str] = ()) -> Any:
     except Unlisted as exc:
         raise ArtifactRejected(_unlisted(filename, exc)) from exc
     except BadPickle as exc:
-        raise ArtifactRejected(f"{filename} cannot be loaded: it has {exc}.") from exc
+        raise ArtifactRejected(_unusable(filename, exc)) from exc
     except InconsistentVersionWarning as exc:
         raise ArtifactRejected(version_skew(filename, exc)) from exc
     except ModuleNotFoundError as exc:
-        raise ArtifactRejected(
-            f"{filename} needs the Python module {exc.name!r}, which is not installed here."
-        ) from exc
+        raise ArtifactRejected(missing_module(filename, str(exc.name))) from exc
     except (Exception, SystemExit) as exc:
         raise ArtifactRejected(_damaged(filename, exc)) from exc
 
@@ -105,8 +104,18 @@ def _unlisted(filename: str, refusal: Unlisted) -> str:
     )
 
 
+def _unusable(filename: str, cause: BadPickle) -> str:
+    return (
+        f"{filename} cannot be loaded: it has {cause}. If the file is whole (copy it again), save"
+        " the fitted estimator alone."
+    )
+
+
 def _damaged(filename: str, cause: BaseException) -> str:
-    return f"{filename} cannot be loaded ({type(cause).__name__}); it is damaged or not a pickle."
+    return (
+        f"{filename} cannot be loaded ({type(cause).__name__}); it is damaged, cut short or not a"
+        " pickle: copy it again, or save it anew with joblib.dump."
+    )
 
 
 def version_skew(filename: str, warning: InconsistentVersionWarning) -> str:

@@ -30,6 +30,7 @@ from model.manifest import (
     check_libraries,
     library_versions,
 )
+from model.missing_code import require_code
 from model.names import is_model_name, is_model_version, require_names
 from model.protocol import Model
 from model.signing import SIGNATURE_FILE, SignaturePolicy, read_signature
@@ -108,6 +109,7 @@ class ModelStore:
         signature = read_signature(source if source.is_dir() else source.parent)
         self._signatures.check(signature, contents.digests)
         trusted = unlisted_names(contents)
+        require_code(contents.artifact, trusted)
         if trusted and not trust:
             named = ", ".join(trusted[:5])
             raise ArtifactRejected(

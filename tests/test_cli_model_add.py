@@ -92,6 +92,12 @@ def test_the_contract_is_what_partners_read(shell: Shell) -> None:
         ({"Model.py": b"class Model:\n    def predict(self): pass\n"}, "write def predict("),
         ({"Model.py": b"class Model:\n    predict = 5\n"}, "predict is not a method"),
         ({"Model.py": b"import nosuchlib\nclass Model:\n    pass\n"}, "'nosuchlib', which is not"),
+        ({"model.pkl": b"cnosuchlib.models\nOwn\n)\x81."}, "'nosuchlib', which is not installed"),
+        ({"model.pkl": b"c__main__\nOwn\n)\x81."}, "needs Own, which was defined in the script"),
+        (
+            {"model.pkl": b"\x80\x04\x95\xff" + bytes(7) + b"."},
+            "end of the file. If the file is whole",
+        ),
         ({"model.skops": b"PK"}, "model.skops cannot be loaded"),
         ({"model.pkl.gz": b"\x1f\x8b\x08"}, "damaged or cut short"),
         ({"model.toml": b"[remote"}, "not valid TOML"),
@@ -118,9 +124,9 @@ def test_a_file_of_another_kind_is_refused(shell: Shell, tmp_path: Path) -> None
     (tmp_path / "cut.joblib").write_bytes(whole[: len(whole) // 2])
 
     assert "plot.png is no model file" in shell.refused("model", "add", str(tmp_path / "plot.png"))
-    assert "cut.joblib cannot be loaded" in shell.refused(
-        "model", "add", str(tmp_path / "cut.joblib")
-    )
+    cut = shell.refused("model", "add", str(tmp_path / "cut.joblib"))
+    assert "cut.joblib cannot be loaded" in cut
+    assert "copy it again" in cut
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,7 @@ def test_a_file_of_another_kind_is_refused(shell: Shell, tmp_path: Path) -> None
         ('[[outputs]]\nname = "probabilities"\nnames = ["a"]\n', "3 columns, names lists 1"),
         ('[[features]]\nname = "beer"\n', "beer"),
         ("[modle]\n", "unknown key 'modle'"),
+        ("[parameters]\nsize = 1\n", "[parameters] are for the constructor of a Model.py"),
     ],
 )
 def test_a_model_toml_that_contradicts_the_estimator_is_refused(

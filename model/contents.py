@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.artifact import (
     ARTIFACT_SUFFIXES,
@@ -27,6 +27,9 @@ from model.folders import entries, files_below
 from model.protocol import Model
 from model.remote import RemoteModel
 from model.signing import SIGNATURE_FILE
+
+if TYPE_CHECKING:
+    from model.pickles import Scan
 
 _MOST_FILES = 1_000
 _MOST_BYTES = 4 << 30
@@ -84,16 +87,16 @@ def read_contents(source: Path) -> Contents:
     return _artifact_or_remote(source)
 
 
-def unlisted_names(contents: Contents) -> tuple[str, ...]:
-    """What a saved estimator names beyond the list of what estimators are made of.
+def scan_contents(contents: Contents) -> "Scan | None":
+    """What a saved estimator names, and what of it is beyond the list; None for other models.
 
     Nothing of it is executed.
 
     Raises: ArtifactRejected, where it cannot be read.
     """
     if contents.is_component or contents.is_remote or contents.is_onnx:
-        return ()
-    return scan(contents.files[contents.artifact], contents.artifact).unlisted
+        return None
+    return scan(contents.files[contents.artifact], contents.artifact)
 
 
 def derive_contents(

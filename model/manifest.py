@@ -4,14 +4,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import numpy as np
 
 from model.artifact import sha256_hex
 from model.batch import Array
-from model.engines.record import FILES, PACKAGES, EngineRecord
+from model.engines.record import FILES, EngineRecord
 from model.errors import ArtifactRejected, ModelFailed
 
 MANIFEST_FILE = "manifest.json"
@@ -86,15 +86,22 @@ class Manifest:
 def library_versions(also: Iterable[str] = ()) -> dict[str, str]:
     """What decides how a pickle is read and what the model in it answers.
 
-    `also` are the packages of engines that answer it.
+    `also` are packages that its file names, and those of engines that answer it.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python, **{library: version(library) for library in (*_LIBRARIES, *also)}}
+    return {"python": python, **{library: _installed(library) for library in (*_LIBRARIES, *also)}}
+
+
+def _installed(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def check_libraries(added_with: Mapping[str, str]) -> None:
     """Raise ArtifactRejected naming each library whose version is not the one at hand (SEC-66)."""
-    here = library_versions(sorted(added_with.keys() & set(PACKAGES.values())))
+    here = library_versions(sorted(added_with.keys() - {"python"}))
     skewed = [
         f"{library} {added_with.get(library, 'unknown')} (here {here[library]})"
         for library in here

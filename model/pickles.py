@@ -16,7 +16,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from model.compressed import inflate
 from model.errors import ArtifactRejected
-from model.missing_code import missing_module
+from model.needed_code import missing_module
 from model.pickle_loader import PickleLoader
 from model.pickle_machine import BadPickle, Unlisted
 from model.pickle_scanner import PickleScanner

@@ -15,7 +15,7 @@ from model.contents import (
     Contents,
     open_contents,
     read_contents,
-    unlisted_names,
+    scan_contents,
 )
 from model.contract import Contract
 from model.engines.record import PACKAGES
@@ -30,8 +30,8 @@ from model.manifest import (
     check_libraries,
     library_versions,
 )
-from model.missing_code import require_code
 from model.names import is_model_name, is_model_version, require_names
+from model.needed_code import packages_of, require_code
 from model.protocol import Model
 from model.signing import SIGNATURE_FILE, SignaturePolicy, read_signature
 
@@ -108,7 +108,8 @@ class ModelStore:
         # What a trainer signed is checked before any of it is opened, here as in a worker.
         signature = read_signature(source if source.is_dir() else source.parent)
         self._signatures.check(signature, contents.digests)
-        trusted = unlisted_names(contents)
+        found = scan_contents(contents)
+        trusted = () if found is None else found.unlisted
         require_code(contents.artifact, trusted)
         if trusted and not trust:
             named = ", ".join(trusted[:5])
@@ -120,7 +121,10 @@ class ModelStore:
         if loaded.engines is not None:
             # What was made of it is pinned like what was brought.
             contents = replace(contents, files={**contents.files, **loaded.engines.files})
-        return ProvenVersion(contents, self._describe(contents, loaded, trusted, added_by))
+        packages = [] if found is None else packages_of(found.globals)
+        return ProvenVersion(
+            contents, self._describe(contents, loaded, trusted, packages, added_by)
+        )
 
     def place(self, proven: ProvenVersion) -> Manifest:
         """Keep a proven version. It appears complete, or after a crash not at all.
@@ -215,11 +219,16 @@ class ModelStore:
         return self._directory / name / version
 
     def _describe(
-        self, contents: Contents, loaded: FirstLoad, trusted: Sequence[str], added_by: str
+        self,
+        contents: Contents,
+        loaded: FirstLoad,
+        trusted: Sequence[str],
+        packages: Sequence[str],
+        added_by: str,
     ) -> Manifest:
         engines = None if loaded.engines is None else loaded.engines.record
         compiled = () if engines is None else engines.engines
-        packages = [PACKAGES[engine] for engine in compiled if engine in PACKAGES]
+        packages = [*packages, *(PACKAGES[engine] for engine in compiled if engine in PACKAGES)]
         return Manifest(
             name=loaded.contract.model_name,
             version=loaded.contract.model_version,

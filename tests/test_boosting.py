@@ -1,5 +1,6 @@
 """XGBoost's and LightGBM's scikit-learn estimators are served like scikit-learn's own."""
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from model import Batch
+from model import ArtifactRejected, Batch, ModelStore
 from model.declaration import Declaration
 from model.derivation import derive_model
+from model.manifest import check_libraries
 
 ROWS, LABELS = make_classification(
     120, n_features=4, n_informative=3, n_redundant=0, random_state=0
@@ -99,3 +101,16 @@ def test_names_of_a_frame_of_numbers_need_no_frame_at_a_call():
         np.testing.assert_array_equal(
             model.predict(Batch(ROWS))["predictions"], estimator.predict(frame)
         )
+
+
+def test_another_version_of_the_booster_is_an_error(tmp_path):
+    """The manifest keeps it beside scikit-learn's own; a package that is gone is said as well."""
+    artifact = tmp_path / "model.joblib"
+    joblib.dump(LGBMRegressor(n_estimators=4, verbose=-1).fit(ROWS, LABELS), artifact)
+    libraries = ModelStore(tmp_path / "store").add(artifact, "m", "1", "op").libraries
+    check_libraries(libraries)
+
+    with pytest.raises(ArtifactRejected, match=r"lightgbm 1\.0 \(here \d"):
+        check_libraries({**libraries, "lightgbm": "1.0"})
+    with pytest.raises(ArtifactRejected, match=r"nosuch 1\.0 \(here not installed"):
+        check_libraries({**libraries, "nosuch": "1.0"})

@@ -1,11 +1,16 @@
-"""Code that a saved estimator needs and that cannot be here, however much it is trusted."""
+"""The code that a saved estimator needs, by what it names: whether it is here, and whose it is."""
 
 import importlib.util
+import sys
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 
 from model.errors import ArtifactRejected
 
 _SCRIPT = "__main__"
+
+# In every manifest anyway.
+_ALWAYS_RECORDED = {"sklearn", "numpy", "scipy", "joblib"}
 
 
 def require_code(filename: str, names: Iterable[str]) -> None:
@@ -14,8 +19,7 @@ def require_code(filename: str, names: Iterable[str]) -> None:
     Raises: ArtifactRejected, where nobody could load the file on this system.
     """
     for key in names:
-        module, _, name = key.partition(":")
-        package = module.partition(".")[0]
+        package, name = _package(key), key.partition(":")[2]
         if package == _SCRIPT:
             raise ArtifactRejected(
                 f"{filename} needs {ascii(name)[1:-1][:100]}, which was defined in the script or"
@@ -24,6 +28,18 @@ def require_code(filename: str, names: Iterable[str]) -> None:
             )
         if package.isidentifier() and importlib.util.find_spec(package) is None:
             raise ArtifactRejected(missing_module(filename, package))
+
+
+def packages_of(names: Iterable[str]) -> list[str]:
+    """The installed packages, by the names that pip knows, beyond those in every manifest."""
+    modules = {_package(key) for key in names} - _ALWAYS_RECORDED - sys.stdlib_module_names
+    # Looking through all that is installed takes half a second: mostly there is no need to.
+    owners = packages_distributions() if modules - {_SCRIPT} else {}
+    return sorted({owner for module in modules for owner in owners.get(module, ())})
+
+
+def _package(key: str) -> str:
+    return key.partition(":")[0].partition(".")[0]
 
 
 def missing_module(filename: str, module: str) -> str:

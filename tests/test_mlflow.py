@@ -1,5 +1,6 @@
 """MLflow's scoring protocol at /invocations, through the whole pipeline."""
 
+import io
 import json
 from typing import Any
 
@@ -75,6 +76,21 @@ def test_csv_with_names_is_mlflows(shared_gateway: AppFixture, own: Any, content
     assert response.json == {"predictions": own["predictions"]}
 
 
+def test_parquet_is_mlflows(shared_gateway: AppFixture, own: Any) -> None:
+    """It has names always, and its rows are found by them."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = io.BytesIO()
+    pq.write_table(pa.table(dict(reversed(COLUMNS.items()))), file)
+    response = shared_gateway.client.post(
+        PATH,
+        data=file.getvalue(),
+        content_type="application/vnd.apache.parquet",
+        headers=shared_gateway.bearer(),
+    )
+
+    assert response.json == {"predictions": own["predictions"]}
+
+
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -85,7 +101,6 @@ def test_csv_with_names_is_mlflows(shared_gateway: AppFixture, own: Any, content
         (None, 200),
         ("application/json; charset=latin-1", 415),
         ("text/plain", 415),
-        ("application/octet-stream", 415),
         ("application/x-www-form-urlencoded", 415),
     ],
 )

@@ -1,8 +1,10 @@
 """What a SageMaker endpoint's caller sends and accepts, at /invocations."""
 
+import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from app_fixture import AppFixture
 from sklearn.datasets import load_wine
@@ -76,6 +78,51 @@ def test_mlflows_members_are_answered_in_the_type_that_is_accepted(
 
     rows = [[float(cell) for cell in line.split(",")] for line in response.text.split()]
     assert rows == own["probabilities"]
+
+
+@pytest.mark.parametrize("output", ["probabilities", "predict_proba"])
+def test_accept_chooses_the_output(shared_gateway: AppFixture, own: Any, output: str) -> None:
+    """SageMaker passes on little else: a parameter of the type says which, in each of them."""
+    kinds = ("application/json", "text/csv", "application/x-npy")
+    in_json, in_csv, in_npy = (
+        invoke(shared_gateway, CSV, "text/csv", Accept=f"{kind}; output={output}") for kind in kinds
+    )
+
+    assert in_json.json == own["probabilities"]
+    rows = [[float(cell) for cell in line.split(",")] for line in in_csv.text.split()]
+    assert rows == own["probabilities"]
+    assert np.load(io.BytesIO(in_npy.data)).tolist() == own["probabilities"]
+
+
+def test_accept_cannot_choose_what_is_not_there(shared_gateway: AppFixture) -> None:
+    """With what there is."""
+    refused = invoke(shared_gateway, CSV, "text/csv", Accept="text/csv; output=loss")
+
+    assert refused.status_code == 406
+    assert "probabilities" in refused.json["message"]
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_arrays_of_objects_are_refused(shared_gateway: AppFixture, kind: str) -> None:
+    """sagemaker-inference 1.10.1 unpickles them, and so runs what its caller sends."""
+    file, objects = io.BytesIO(), np.array([[print]], dtype=object)
+    (np.save if kind == "npy" else np.savez)(file, objects, allow_pickle=True)
+    refused = invoke(shared_gateway, file.getvalue(), f"application/x-{kind}")
+
+    assert (refused.status_code, refused.json["error_code"]) == (400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_arrays_come_and_go_as_arrays(shared_gateway: AppFixture, own: Any, kind: str) -> None:
+    """In the toolkit's binary types."""
+    file = io.BytesIO()
+    (np.save if kind == "npy" else np.savez)(file, np.array(ROWS))
+    answer = invoke(
+        shared_gateway, file.getvalue(), f"application/x-{kind}", Accept=f"application/x-{kind}"
+    )
+    loaded = np.load(io.BytesIO(answer.data))
+
+    assert (loaded if kind == "npy" else loaded["predictions"]).tolist() == own["predictions"]
 
 
 @pytest.mark.parametrize(

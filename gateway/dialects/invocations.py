@@ -6,7 +6,7 @@ Parquet, which has names always. Anything else is SageMaker's. They differ in th
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from gateway.dialects import invocations_operations as operations
@@ -39,12 +39,13 @@ def invocations(call: Call) -> Reply:
     # What cannot be answered is refused before the call is charged.
     answered_in, accepted = FORMATS.for_answer(call.header("Accept"))
     model = call.model()
+    chosen = sagemaker.chosen(accepted, model.contract)
     asked = _read(call, model.contract)
-    values = call.predict(model, asked.batch).outputs[asked.output]
+    output = chosen or asked.output
+    values = call.predict(model, asked.batch).outputs[output]
     if asked.by_mlflow and answered_in is FORMATS["json"]:
         return Reply(mlflow.answer(values), JSON, headers=headers)
-    body, content_type = sagemaker.answer(asked.output, values, answered_in, accepted)
-    return Reply(body, content_type, headers=headers)
+    return replace(sagemaker.answer(output, values, answered_in, accepted), headers=headers)
 
 
 def _read(call: Call, contract: Contract) -> _Asked:

@@ -7,8 +7,9 @@ of the SageMaker inference toolkit. Its paths are those of `gateway.dialects.inv
 from collections.abc import Mapping
 
 from gateway.dialects import instances
-from gateway.dialects.endpoint import Call
-from gateway.errors import BadRequest
+from gateway.dialects.endpoint import Call, Reply
+from gateway.dialects.output_choice import outputs_by_choice
+from gateway.errors import BadRequest, NotAcceptable
 from gateway.wire.encode import encode_json
 from gateway.wire.formats import FORMATS
 from gateway.wire.formats.format import Format
@@ -47,11 +48,26 @@ def read(document: JsonDocument, contract: Contract) -> Batch:
     return instances.by_row(document, None, contract)
 
 
-def answer(
-    name: str, values: Array, known: Format, parameters: Mapping[str, str]
-) -> tuple[bytes, str]:
-    """The array, without a name or a header, and its content type."""
+def chosen(accepted: Mapping[str, str], contract: Contract) -> str | None:
+    """The output that an accepted type names, as in `text/csv; output=probabilities`.
+
+    The platform passes on what Accept says, and hardly anything else.
+
+    Raises: NotAcceptable, where the model has no such output.
+    """
+    wanted = accepted.get("output")
+    if wanted is None:
+        return None
+    choices = outputs_by_choice(contract)
+    if wanted not in choices:
+        raise NotAcceptable(f"The outputs are {', '.join(choices)}.")
+    return choices[wanted].name
+
+
+def answer(name: str, values: Array, known: Format, accepted: Mapping[str, str]) -> Reply:
+    """The array, without a name or a header."""
     if known is FORMATS["json"]:
-        return encode_json(values), known.content_type
+        return Reply(encode_json(values), known.content_type)
+    parameters = {key: value for key, value in accepted.items() if key != "output"}
     encoded = known.encode(Table({name: values}), {"header": "absent", **parameters})
-    return encoded if isinstance(encoded, bytes) else b"".join(encoded), known.content_type
+    return Reply(encoded, known.content_type)

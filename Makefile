@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # An engine that the tests ask; its dependencies and ours do not go together.
 MLSERVER := .venv-mlserver
+# Clients that the tests let call; as well.
+CLIENTS := .venv-clients
 # What lints openapi.json, of another language.
 SPECTRAL := .spectral
 # A client that the tests run; the same.
@@ -61,6 +63,12 @@ $(SELDON)/.installed: requirements/seldon.txt | $(VENV)/.dev
 	@$(SELDON)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/seldon.txt
 	@touch $@
 
+$(CLIENTS)/.installed: requirements/clients.txt | $(VENV)/.dev
+	@echo "Installing the clients of MLflow, KServe and SageMaker to test with (500 MB, half a minute) …"
+	@$(BIN)/python -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	@touch $@
+
 PORT ?=
 run: $(VENV)/.runtime  ## Serve the example model on 127.0.0.1 (PORT, default 8000)
 	@exec $(BIN)/gateway run --demo --port $(or $(PORT),8000)
@@ -74,6 +82,7 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(SELDON)/.installed || echo "Tests that need Seldon's client fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
+	@$(MAKE) --no-print-directory $(CLIENTS)/.installed || echo "Tests that need those clients fail where CI=true, and are skipped elsewhere."
 	@$(MAKE) --no-print-directory $(SPECTRAL)/.installed || echo "The test that needs spectral fails where CI=true, and is skipped elsewhere."
 	@$(BIN)/python tests/system/browser.py || echo "Tests that need Chromium fail where CI=true, and are skipped elsewhere."
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
@@ -106,7 +115,7 @@ scan: $(SCANNING)  ## Look for faults with every scanner there is; SBOM and VEX 
 evidence: $(SCANNING)  ## Put scans, TLS and header results and the requirements' tests into one archive
 	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/evidence.py
 
-compatibility: $(VENV)/.dev $(SELDON)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
+compatibility: $(VENV)/.dev $(SELDON)/.installed $(CLIENTS)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
 
 check: $(VENV)/.dev  ## Lint, types, import rules
@@ -150,10 +159,11 @@ lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(PIN) --group build --group dev --all-extras -c requirements/extras.txt -o requirements/dev.txt
 	$(subst pyproject.toml,--group mlserver,$(PIN)) -o requirements/mlserver.txt
 	$(subst pyproject.toml,--group seldon,$(PIN)) -o requirements/seldon.txt
+	$(subst pyproject.toml,--group clients,$(PIN)) -o requirements/clients.txt
 	for peer in $(PEERS); do $(subst pyproject.toml,bench/requirements/$$peer.in,$(PIN)) -o bench/requirements/$$peer.txt; done
 	$(subst pyproject.toml,--group compose,$(PIN)) -o requirements/compose.txt
 	$(subst pyproject.toml,--group scan,$(PIN)) -o requirements/scan.txt
 	$(subst pyproject.toml,--group sbom,$(PIN)) -o requirements/sbom.txt
 
 clean:  ## Remove the virtual environments and all runtime data
-	rm -rf $(VENV) $(MLSERVER) $(SELDON) .venv-bench .venv-compose .venv-scan .venv-sbom var
+	rm -rf $(VENV) $(MLSERVER) $(CLIENTS) $(SELDON) .venv-bench .venv-compose .venv-scan .venv-sbom var

@@ -2,14 +2,17 @@
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gateway.dialects import instances
-from gateway.errors import BadRequest, DuplicateKey
+from gateway.dialects import instances, mlflow, sagemaker
+from gateway.errors import BadRequest, DuplicateKey, Problem
 from gateway.wire.json_document import JsonParser
-from model import Batch, Contract, Feature, InvalidInput
+from model import Batch, Contract, Feature, InvalidInput, Output
 
 PARSER = JsonParser(max_depth=8, max_elements=1000)
 MIXED = Contract(
@@ -166,3 +169,42 @@ def test_a_large_matrix_keeps_its_values():
     values = np.random.default_rng(1).normal(size=(100, 2))
     for body in ({"instances": values.tolist()}, {"inputs": {"features": values.tolist()}}):
         assert np.array_equal(read(body, DENSE).values, values)
+
+
+_CELLS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=3)
+_NAMES = st.sampled_from(["a", "b", "age", "visits", "city", "features", "b64", "x"])
+_VALUES = st.recursive(
+    _CELLS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+_MEMBERS = st.sampled_from(
+    ["instances", "inputs", "dataframe_split", "dataframe_records", "params", "columns", "data"]
+)
+_SPLITS = st.fixed_dictionaries(
+    {"data": _VALUES}, optional={"columns": st.lists(_NAMES, max_size=3), "index": _VALUES}
+)
+
+
+@given(
+    st.dictionaries(_MEMBERS, _VALUES, max_size=2)
+    | st.builds(lambda split: {"dataframe_split": split}, _SPLITS)
+    | _VALUES
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_sent_is_rows_or_is_refused(body):
+    """Nothing but problems and faults comes out, for numbers and for mixed types."""
+    for contract in (DENSE, MIXED, ONE):
+        document = PARSER.parse(json.dumps(body).encode())
+        try:
+            if mlflow.speaks(document.member_names()):
+                batch, _ = mlflow.read(document, _answering(contract))
+            else:
+                batch = sagemaker.read(document, contract)
+        except (Problem, InvalidInput):
+            continue
+        contract.check(batch)
+
+
+def _answering(contract):
+    return replace(contract, outputs=(Output("predictions", "FP64", (-1,)),))

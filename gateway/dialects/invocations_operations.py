@@ -74,12 +74,12 @@ def invocations(contract: Contract) -> Operation:
         {200: Answer("One output of the model: an entry for each row.", _answers(contract))},
         description=(
             f"{contract.description} The answer is the first output, which of a classifier are"
-            ' its labels; MLflow\'s `params` ask for another: `{"pyfunc_predict_fn":'
-            ' "predict_proba"}`.'
+            ' its labels; MLflow\'s `params` ask for another, `{"pyfunc_predict_fn":'
+            ' "predict_proba"}`, or Accept, `text/csv; output=probabilities`.'
         ).strip(),
         request=(
             Body(JSON, _request(contract), _examples(contract)),
-            *(Body(kind) for kind in FORMATS.accept_post.split(", ") if kind != JSON),
+            *(Body(one.media_types[0]) for one in FORMATS.of_bodies if one.name != "json"),
         ),
         parameters=(_ATTRIBUTES,),
         problems=(InvalidInput, DuplicateKey, NotAcceptable, UnsupportedMediaType),
@@ -126,4 +126,4 @@ def _answers(contract: Contract) -> tuple[Body, ...]:
     values = {"anyOf": [schemas.output_values(output) for output in contract.outputs]}
     shapes = {"oneOf": [schemas.members({"predictions": values}), values]}
     body = Body(JSON, Shared(schemas.of_model(contract, "InvocationAnswer"), shapes))
-    return (body, Body("text/csv"))
+    return (body, *(Body(one.media_types[0]) for one in FORMATS.of_answers if one.name != "json"))

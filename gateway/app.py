@@ -26,6 +26,7 @@ from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
 from gateway.model_names import ModelNameConverter
+from gateway.model_statistics import ModelStatistics
 from gateway.openapi.document import DocumentMaker
 from gateway.openapi.documents import Documents
 from gateway.openapi.routes import routes_of
@@ -97,6 +98,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
     flask_limiter: Limiter,
     partner_limiter: PartnerLimiter,
     ready: Callable[[], bool],
+    statistics: ModelStatistics,
     shadowing: Shadowing | None = None,
 ) -> Flask:
     """The WSGI app that answers predictions.
@@ -107,6 +109,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         flask_limiter: keeps the counts of addresses.
         partner_limiter: keeps the counts of partners.
         ready: whether this worker can serve.
+        statistics: counts the calls of models.
         shadowing: lets shadow versions answer copies of the requests.
     """
     app = Flask("gateway", static_folder=None)
@@ -128,6 +131,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         admission,
         deadline,
         default_model=settings.models.default,
+        statistics=statistics,
         shadowing=shadowing,
     )
     access = Access(

@@ -1,7 +1,7 @@
 """One inference call: the contract is checked, the call is charged, the model answers in time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,8 +9,11 @@ import structlog
 from flask import Response, after_this_request
 
 from gateway.admission import Admission
+from gateway.control.model_statistics import Asked
 from gateway.deadline import DeadlineRunner
 from gateway.errors import UnknownModel
+from gateway.model_statistics import ModelStatistics
+from gateway.principal import ADMIN
 from gateway.request_context import context, note
 from gateway.shadow import Shadowing
 from gateway.sunset import ending_fields
@@ -24,13 +27,14 @@ _LOGGED_METRICS = 20
 class Inference:
     """What the predict resources call. Raises problems, or the model's own errors."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # What an inference needs, each part once.
         self,
         models: ServedModels,
         admission: Admission,
         deadline: DeadlineRunner,
         *,
         default_model: str,
+        statistics: ModelStatistics,
         shadowing: Shadowing | None = None,
     ) -> None:
         self._models = models
@@ -38,6 +42,7 @@ class Inference:
         self._deadline = deadline
         self._default_model = default_model
         self._shadowing = shadowing
+        self._statistics = statistics
 
     def model_names(self) -> list[str]:
         """Every active model, served or failed, in order."""
@@ -94,6 +99,7 @@ class Inference:
         """
         current = context()
         current.facts["rows"] = batch.row_count
+        self._count(model, batch.row_count)
         current.enter("validate")
         model.check(batch)
         return self._charge_and_ask(model, batch, batch.row_count)
@@ -105,11 +111,28 @@ class Inference:
         Raises: as `predict`, but for InvalidInput.
         """
         note(rows=rows.row_count, refused_rows=len(rows.faults))
+        self._count(model, rows.row_count)
         if rows.batch.row_count:
             return self._charge_and_ask(model, rows.batch, rows.row_count)
         context().enter("limits")
         self._admission.charge(model.charged_rows(rows.row_count))
         return model.empty_prediction
+
+    def statistics(self, model_name: str) -> Mapping[str, Mapping[str, float]]:
+        """What the caller asked of a model, by version; of an administrator's, what all did.
+
+        Raises: ModelUnavailable, where that cannot be read.
+        """
+        caller = context().caller
+        partner = None if caller.may(ADMIN, model_name) else caller.partner
+        return self._statistics.of(model_name, partner)
+
+    def _count(self, model: ServedModel, row_count: int) -> None:
+        """Once the answer is out, count the call."""
+        current = context()
+        asked = Asked(current.caller.partner, model.name, model.version)
+        count = partial(self._statistics.count, current, asked, row_count)
+        current.on_close.append(count)
 
     def _charge_and_ask(self, model: ServedModel, batch: Batch, row_count: int) -> Prediction:
         current = context()

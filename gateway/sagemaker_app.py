@@ -20,6 +20,7 @@ from gateway.dialects import invocations
 from gateway.errors import JsonApi
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
+from gateway.model_statistics import ModelStatistics
 from gateway.request_context import RequestClock
 from gateway.resources.dialect import RequestCall, add_dialects
 from gateway.resources.exchange import Exchange
@@ -40,6 +41,7 @@ def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, 
     models: ServedModels,
     partner_limiter: PartnerLimiter,
     ready: Callable[[], bool],
+    statistics: ModelStatistics,
     shadowing: Shadowing | None = None,
 ) -> Flask:
     """The WSGI app that acts as the partner `settings.sagemaker.partner`.
@@ -56,6 +58,7 @@ def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, 
         admission,
         DeadlineRunner(settings.server.max_abandoned_predictions),
         default_model=settings.models.default,
+        statistics=statistics,
         shadowing=shadowing,
     )
     door = CloudDoor(

@@ -20,6 +20,7 @@ from gateway.control.shadow_statistics import add_shadow_statistics
 from gateway.control.status_database import create_status_database
 from gateway.limits import MemoryLimits, PartnerLimiter
 from gateway.model_follower import ModelFollower
+from gateway.model_statistics import ModelStatistics
 from gateway.shadow import Shadowing
 from gateway.wsgi.parts import make_flask_limiter
 from model import ModelStore, ServedModels
@@ -156,6 +157,7 @@ def make_app(
         flask_limiter,
         limiter,
         lambda: served.ready,
+        ModelStatistics(statistics),
         shadowing=shadowing,
     )
     app.test_client_class = FinishingClient

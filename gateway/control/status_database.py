@@ -36,6 +36,17 @@ shadow_statistics = Table(
     Column("value", Float, nullable=False),
 )
 
+# Sums over all workers, of what each partner asked of a version.
+model_statistics = Table(
+    "model_statistics",
+    metadata,
+    Column("partner", String(63), primary_key=True),
+    Column("model", String(63), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("measure", String(32), primary_key=True),
+    Column("value", Float, nullable=False),
+)
+
 
 def create_status_database(url: str) -> None:
     """Make the tables where there are none."""

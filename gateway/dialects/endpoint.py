@@ -119,6 +119,12 @@ class Call(Protocol):
         Raises: as `predict`.
         """
 
+    def statistics(self, model_name: str) -> Mapping[str, Mapping[str, float]]:
+        """Sums of what the caller, or for an administrator everybody, asked; by version.
+
+        Raises: ModelUnavailable, where they cannot be read.
+        """
+
     def note(self, **facts: object) -> None:
         """Add facts to the request's log event."""
 

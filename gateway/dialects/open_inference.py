@@ -11,6 +11,13 @@ from typing import Any
 
 from gateway.dialects import open_inference_operations as operations
 from gateway.dialects.endpoint import Call, Dialect, Endpoint, Reply
+from gateway.dialects.open_inference_extensions import (
+    MATRIX_INPUT,
+    all_statistics,
+    config,
+    input_tensors,
+    statistics,
+)
 from gateway.errors import BadRequest, EmptyBody, problem_with_error
 from gateway.principal import ANY_TOKEN, PUBLIC
 from gateway.wire.encode import encode_json
@@ -23,11 +30,8 @@ from model.tensor_data import to_binary, to_json
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"
 _OCTETS = "application/octet-stream"
-_EXTENSIONS = ("binary_tensor_data", "model_repository")
+_EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 _VERSION = version("model-gateway")
-
-# The one input of a model that takes numbers only; any other name is understood as well.
-MATRIX_INPUT = "features"
 
 
 def server(_call: Call) -> Reply:
@@ -53,7 +57,10 @@ def metadata(call: Call) -> Reply:
             "name": contract.model_name,
             "versions": [contract.model_version],
             "platform": "model-gateway",
-            "inputs": _inputs(contract),
+            "inputs": [
+                {"name": name, "datatype": datatype, "shape": shape}
+                for name, datatype, shape in input_tensors(contract)
+            ],
             "outputs": [
                 {"name": output.name, "datatype": output.datatype, "shape": output.shape}
                 for output in contract.outputs
@@ -92,6 +99,10 @@ def _asked(call: Call, body: bytes, contract: Contract) -> TensorRequest:
 
 def _require_known(asked: TensorRequest, contract: Contract) -> None:
     known = {output.name for output in contract.outputs}
+    for parameters in (asked.outputs or {}).values():
+        if not parameters.keys() <= {"binary_data"}:
+            # Left alone it would look as if it had been done: classification, shared memory.
+            raise BadRequest("Of the parameters of an output only binary_data is understood.")
     if asked.outputs is not None and not set(asked.outputs) <= known:
         raise BadRequest(f"The model's outputs are {', '.join(sorted(known))}.")
 
@@ -141,16 +152,6 @@ def _reply(
         return Reply(heading, JSON)
     fields = {_HEADER_LENGTH: str(len(heading))}
     return Reply(b"".join([heading, *parts]), _OCTETS, headers=fields)
-
-
-def _inputs(contract: Contract) -> list[dict[str, Any]]:
-    if contract.dense:
-        shape = [-1, len(contract.features)]
-        return [{"name": MATRIX_INPUT, "datatype": "FP64", "shape": shape}]
-    return [
-        {"name": feature.name, "datatype": feature.datatype, "shape": [-1, 1]}
-        for feature in contract.features
-    ]
 
 
 def repository_index(call: Call) -> Reply:
@@ -205,6 +206,30 @@ DIALECT = Dialect(
             "read",
             model_ready,
             operation=operations.model_ready,
+        ),
+        Endpoint(
+            "config",
+            (f"{_MODEL}/config", f"{_VERSION_OF_IT}/config"),
+            "GET",
+            "read",
+            config,
+            operation=operations.config,
+        ),
+        Endpoint(
+            "statistics",
+            (f"{_MODEL}/stats", f"{_VERSION_OF_IT}/stats"),
+            "GET",
+            "read",
+            statistics,
+            operation=operations.statistics,
+        ),
+        Endpoint(
+            "all_statistics",
+            ("/v2/models/stats",),
+            "GET",
+            ANY_TOKEN,
+            all_statistics,
+            operation=operations.ALL_STATISTICS,
         ),
         Endpoint(
             "infer",

@@ -265,3 +265,75 @@ def unload(contract: Contract) -> Operation:
 
 def _parameters_only(known: dict[str, Any]) -> Schema:
     return schemas.members({"parameters": schemas.members(known, [])}, [])
+
+
+def config(contract: Contract) -> Operation:
+    """GET /v2/models/{model}/config."""
+    tensor = schemas.members(
+        {"name": _TEXT, "data_type": _TEXT, "dims": {"type": "array", "items": {"type": "integer"}}}
+    )
+    answer = schemas.members(
+        {
+            "name": {"const": contract.model_name},
+            "platform": _TEXT,
+            "backend": _TEXT,
+            "version_policy": {"type": "object"},
+            "max_batch_size": {"type": "integer", "minimum": 0},
+            "input": {"type": "array", "items": tensor},
+            "output": {"type": "array", "items": tensor},
+        }
+    )
+    return Operation(
+        TAG,
+        f"Read Triton's configuration of {contract.model_name}",
+        {200: Answer("Where max_batch_size is not 0, dims leave rows out.", (Body(JSON, answer),))},
+    )
+
+
+_SUM = schemas.members({"count": {"type": "integer"}, "ns": {"type": "integer"}})
+_STATISTICS = Body(
+    JSON,
+    Shared(
+        "ModelStatistics",
+        schemas.members(
+            {
+                "model_stats": {
+                    "type": "array",
+                    "items": schemas.members(
+                        {
+                            "name": _TEXT,
+                            "version": _TEXT,
+                            "last_inference": {"type": "integer"},
+                            "inference_count": {"type": "integer"},
+                            "execution_count": {"type": "integer"},
+                            "inference_stats": {"type": "object", "additionalProperties": _SUM},
+                            "batch_stats": {"type": "array"},
+                        }
+                    ),
+                }
+            }
+        ),
+    ),
+)
+_COUNTED = (
+    "What this token's partner asked, summed over all workers and about a second old; with the"
+    " scope admin of a model, what all partners asked of it."
+)
+ALL_STATISTICS = Operation(
+    TAG,
+    "Read statistics of the calls of all models",
+    {200: Answer("By model and version.", (_STATISTICS,))},
+    description=_COUNTED,
+    problems=(ModelUnavailable,),
+)
+
+
+def statistics(contract: Contract) -> Operation:
+    """GET /v2/models/{model}/stats."""
+    return Operation(
+        TAG,
+        f"Read statistics of the calls of {contract.model_name}",
+        {200: Answer("By version.", (_STATISTICS,))},
+        description=_COUNTED,
+        problems=(ModelUnavailable,),
+    )

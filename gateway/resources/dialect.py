@@ -141,5 +141,8 @@ class RequestCall:
     ) -> None:
         self._inference.take_feedback(model, batch, reward, truth)
 
+    def statistics(self, model_name: str) -> Mapping[str, Mapping[str, float]]:
+        return self._inference.statistics(model_name)
+
     def note(self, **facts: object) -> None:
         note(**facts)

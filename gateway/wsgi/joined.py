@@ -37,6 +37,7 @@ def joined_app() -> Service:
     tasks = [
         watcher.refresh,
         predictions.partners.probe,
+        predictions.statistics.write,
         tokens.audit_log.write,
         report.write,
     ]

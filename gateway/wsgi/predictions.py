@@ -17,6 +17,7 @@ from gateway.control.worker_status import workers_here
 from gateway.limits import PartnerLimiter
 from gateway.model_follower import ModelFollower
 from gateway.model_signatures import signature_policy
+from gateway.model_statistics import ModelStatistics
 from gateway.renewal import Renewal
 from gateway.shadow import Shadowing
 from gateway.wsgi.parts import make_flask_limiter, make_partner_limiter, make_watcher
@@ -34,6 +35,7 @@ class Predictions:
     partners: PartnerLimiter
     follower: ModelFollower
     shadowing: Shadowing
+    statistics: ModelStatistics
 
     def reporter(self, settings: Settings, role: str, watcher: SnapshotWatcher) -> Reporter:
         """A report with the models of this worker, and whether it counts for itself."""
@@ -66,7 +68,8 @@ def app() -> Service:
     predictions = make_predictions(settings, watcher, make_flask_limiter(settings.limits))
     report = predictions.reporter(settings, "predictions", watcher)
     held = HeldOpen(reading_engine(settings.database_url))
-    tasks = [held.hold, watcher.refresh, predictions.partners.probe, report.write]
+    counted = predictions.statistics.write
+    tasks = [held.hold, watcher.refresh, predictions.partners.probe, counted, report.write]
     control = Ticker(tasks, settings.control.poll_s)
     return Service(
         predictions.app,
@@ -93,8 +96,9 @@ def make_predictions(
     models = ServedModels(ModelStore(settings.models_dir, signatures=signatures))
     follower = ModelFollower(watcher, models)
     follower.follow()
-    statistics = writing_engine(settings.status_url, durable=False)
-    shadowing = Shadowing(partial(add_shadow_statistics, statistics))
+    status = writing_engine(settings.status_url, durable=False)
+    shadowing = Shadowing(partial(add_shadow_statistics, status))
+    statistics = ModelStatistics(status)
     create = create or partial(create_app, flask_limiter=flask_limiter)
     flask_app = create(
         settings=settings,
@@ -102,6 +106,7 @@ def make_predictions(
         models=models,
         partner_limiter=partners,
         ready=lambda: models.ready,
+        statistics=statistics,
         shadowing=shadowing,
     )
-    return Predictions(flask_app, partners, follower, shadowing)
+    return Predictions(flask_app, partners, follower, shadowing, statistics)

@@ -58,8 +58,11 @@ def test_triton_finds_server_and_model(
     assert {"name": DENSE, "version": "1", "state": "READY", "reason": ""} in (
         client.get_model_repository_index(headers=headers)
     )
+    configuration = client.get_model_config(DENSE, headers=headers)
+    assert configuration["input"] == [{"name": "features", "data_type": "TYPE_FP64", "dims": [30]}]
     for call in ("server metadata", "live", "ready", "model ready", "model metadata", "index"):
         matrix.works(SYNC, PROTOCOL, call)
+    matrix.works(SYNC, PROTOCOL, "model config")
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -139,6 +142,28 @@ def test_triton_gets_the_outputs_it_names(
     assert every.as_numpy("predictions").shape == (1,)
     assert refused.value.status() == "400"
     matrix.works(SYNC, PROTOCOL, "infer, outputs by name")
+
+
+def test_triton_reads_statistics(
+    client: triton.InferenceServerClient, stack: Stack, token: str, matrix: Matrix
+) -> None:
+    """Of all workers, whichever of them answered, once each has said what it counted."""
+    headers = bearer(token)
+    asked = matrix_input(Variant(binary_in=True, binary_out=True, compression=None))
+
+    def calls() -> int:
+        answer = client.get_inference_statistics(DENSE, headers=headers)
+        counts = [each["execution_count"] for each in answer["model_stats"]]
+        return sum(counts)
+
+    before = calls()
+    for _ in range(5):
+        client.infer(DENSE, asked, headers=headers)
+    stack.wait_until(lambda: calls() >= before + 5, 30, "counted")
+
+    assert client.get_inference_statistics(DENSE, "1", headers=headers)["model_stats"]
+    assert client.get_inference_statistics(headers=headers)["model_stats"]
+    matrix.works(SYNC, PROTOCOL, "statistics")
 
 
 def test_triton_unloads_and_loads(

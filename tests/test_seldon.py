@@ -9,11 +9,16 @@ import pytest
 from app_fixture import AppFixture, make_app
 from components import serve_talkative
 from fakes import MoodyEstimator
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_wine
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from gateway.dialects.seldon_meta import Meta
+from gateway.dialects.seldon_reply import answer
 from gateway.wire.tensor_proto import from_tensor_proto, to_tensor_proto
+from model import Contract, Output, Prediction
 
 WINE = load_wine()
 NAMES = list(WINE.feature_names)
@@ -578,3 +583,50 @@ def test_feedback_that_says_nothing_is_refused(
     response = shared_gateway.predict(said, FEEDBACK)
 
     refused(response, status, response.headers["Gateway-Error-Code"])
+
+
+# Whatever comes
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_TABLE = st.dictionaries(
+    st.sampled_from(["names", "ndarray", "tensor", "tftensor", "x"]),
+    _VALUES | st.fixed_dictionaries({"shape": _VALUES, "values": _VALUES}),
+    max_size=3,
+)
+_MESSAGES = st.dictionaries(
+    st.sampled_from(["data", "meta", "strData", "binData", "jsonData", "customData", "status"]),
+    _VALUES | _TABLE,
+    max_size=3,
+)
+
+
+@given(_MESSAGES, _VALUES, _VALUES)
+@settings(max_examples=150, deadline=None)
+def test_any_message_is_answered_or_refused(
+    shared_gateway: AppFixture, body: Any, reward: Any, truth: Any
+) -> None:
+    """4xx in Seldon's shape, whatever is where."""
+    said = {"request": body, "reward": reward, "truth": truth}
+    for path, sent in ((PREDICT, body), (FEEDBACK, said), (FEEDBACK, body)):
+        response = shared_gateway.predict(sent, path)
+
+        assert response.status_code in {200, 400, 422}, (sent, response.text)
+        assert message(response)
+
+
+def test_nan_is_never_written_bare() -> None:
+    """seldon-core 1.17.1 writes NaN as it is, which no strict parser takes."""
+    output = Output("predictions", "FP64", (-1,))
+    contract = Contract("m", "1", "", (), (output,), ())
+    prediction = Prediction({"predictions": np.array([np.nan, 1.5])}, "m", "1", "", None)
+    for kind in ("ndarray", "tensor"):
+        body = answer(prediction, contract, kind, Meta("id"), ("predictions",)).body
+
+        assert b"NaN" not in bytes(body)
+        assert json.loads(bytes(body))["data"]

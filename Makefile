@@ -13,7 +13,7 @@ SPECTRAL := .spectral
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers profile overload scaling soak lock clean
+.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -151,6 +151,9 @@ scaling: $(VENV)/.runtime  ## Cost of a request with workers, rows, partners, re
 
 soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
 	@$(BIN)/python -m bench.overload soak
+
+engines: $(VENV)/.extras  ## Compile, prove and time two dozen kinds of models, as `gateway model add` does
+	@ORT_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.engines
 
 PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)

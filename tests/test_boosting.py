@@ -13,6 +13,7 @@ from xgboost import XGBClassifier, XGBRegressor
 from model import ArtifactRejected, Batch, ModelStore
 from model.declaration import Declaration
 from model.derivation import derive_model
+from model.engines.choice import Compiled, compile_proved
 from model.manifest import check_libraries
 
 ROWS, LABELS = make_classification(
@@ -87,6 +88,22 @@ def test_categories_of_a_frame_are_text_for_callers(estimator, categories):
     ]
     np.testing.assert_array_equal(outputs["predictions"], estimator.predict(frame))
     assert set(outputs["predictions"].tolist()) == {0, 1}
+
+
+# LightGBM says so at each call; the served model silences it, pytest sets that aside.
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("estimator", CLASSIFIERS[:2] + REGRESSORS, ids=name)
+def test_boosted_trees_are_compiled_for_treelite(estimator):
+    """Proved on rows with missing values, and on the thresholds of the trees."""
+    targets = GAPS[:, 0] > 0 if hasattr(estimator, "predict_proba") else ROWS[:, 0]
+    model = derive_model(estimator.fit(GAPS, targets), "m", "1", Declaration())
+    found = compile_proved(model)
+
+    assert isinstance(found, Compiled), found
+    assert found.name == "treelite"
+    assert found.proof.rows["missing"] > 50
+    assert found.proof.rows["threshold"] >= 24
+    assert found.proof.largest_difference < 1e-6
 
 
 # LightGBM says so at each call; the served model silences it, pytest sets that aside.

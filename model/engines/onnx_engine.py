@@ -38,8 +38,9 @@ class OnnxEngine:
     One that gives probabilities and no predictions predicts the most probable class.
     """
 
-    # One row of StandardScaler and LogisticRegression: 9 us, of a forest of 100 trees: 10 us. The
-    # session's own `run` checks names and devices first, for 1.5 us more.
+    # One row of StandardScaler and LogisticRegression, or of a forest of 100 trees: 9 us, 7 of them
+    # in ONNX Runtime. The session's own `run` looks at the names first, for 1 us more; binding
+    # inputs and outputs, or handing over its own kind of value, took 2 us more.
 
     def __init__(self, graph: bytes, contract: Contract) -> None:
         """Raises ArtifactRejected where the graph cannot be used."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.columns import FILLING
+from model.engines.treelite_trees import treelite_trees
 from model.engines.trees import Tree, trees_of
 from model.fitted import steps
 
@@ -25,7 +26,7 @@ def threshold_rows(estimator: Any, base: Rows, random: np.random.Generator) -> R
         base: ordinary rows, shape (n, f), that these are made from.
     """
     *before, final = steps(estimator)
-    trees = list(trees_of(final))
+    trees = list(trees_of(final)) or treelite_trees(final)
     # What imputers get here has no gaps, so they change nothing.
     before = [step for step in before if type(step).__name__ not in FILLING]
     if not trees or not all(hasattr(step, "inverse_transform") for step in before):

@@ -20,7 +20,7 @@ def convert(estimator: Any, contract: Contract) -> bytes:
     *before, final = steps(estimator)
     if before or not contract.dense or reads_names(estimator):
         raise ArtifactRejected("treelite takes trees alone, on a matrix of numbers.")
-    read = _READERS.get(library(final))
+    read = READERS.get(library(final))
     # Its reading of scikit-learn's other trees does not round to single precision first.
     if read is None or (library(final) == "sklearn" and not hasattr(final, "_predictors")):
         raise ArtifactRejected(f"treelite does not read a {type(final).__name__}.")
@@ -33,7 +33,7 @@ def convert(estimator: Any, contract: Contract) -> bytes:
         ) from exc
 
 
-_READERS: Mapping[str, Any] = {
+READERS: Mapping[str, Any] = {
     "lightgbm": lambda final: treelite.frontend.from_lightgbm(final.booster_),
     "sklearn": treelite.sklearn.import_model,
     "xgboost": lambda final: treelite.frontend.from_xgboost(final.get_booster()),

@@ -9,7 +9,13 @@ from model.engines.choosing import engines_for
 from model.engines.record import AUTO, EngineChoice, EngineWish, native_because
 from model.errors import ArtifactRejected
 from model.first_load import ask
-from model.first_load_files import Order, read_order, write_engines, write_result
+from model.first_load_files import (
+    RESULT_FILE,
+    Order,
+    read_order,
+    write_engines,
+    write_result,
+)
 from model.protocol import Model
 
 # Compiling, comparing and measuring.
@@ -26,8 +32,14 @@ def main(folder: Path) -> None:
     _say("loading")
     model, told = ask(order.contents, order.name, order.version, order.trusted)
     write_result(folder, told.contract, told.golden)
-    if order.wish is not None:
+    if order.wish is None:
+        return
+    try:
         write_engines(folder, _chosen(model, order, order.wish))
+    except ArtifactRejected:
+        # What is refused in words was no accident, which a second load would pass over.
+        (folder / RESULT_FILE).unlink()
+        raise
 
 
 def _chosen(model: Model, order: Order, wish: EngineWish) -> EngineChoice:

@@ -1,6 +1,7 @@
 """The compiled form is a file of its version: pinned, verified, opened in place of the original."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from functools import partial
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from fakes import save_artifact, wine_classifier
 from sklearn.datasets import load_wine
+from sklearn.linear_model import LinearRegression
 
 from model import ArtifactRejected, Batch, ModelStore, ServedModel
 from model.engines.record import FILES, ONNX, EngineRecord, EngineWish
@@ -169,3 +171,42 @@ def test_a_wish_that_cannot_be_fulfilled_keeps_nothing(tmp_path):
     with pytest.raises(ArtifactRejected, match="cannot run on onnx"):
         store.add(folder, "own", "2", "op", load=partial(load_here, wish=EngineWish(ONNX)))
     assert store.versions("own") == ["1"]
+
+
+def test_a_session_opened_before_a_fork_answers_after_it(added):
+    """As in workers, which are forked from a process that has loaded the models and used them."""
+    _, manifest, directory = added
+    program = (
+        "import os, sys; from pathlib import Path; from model import ModelStore\n"
+        "model = ModelStore(Path(sys.argv[1])).load('wine', '1', sys.argv[2]).model\n"
+        "ask = lambda: str(model.predict(model.contract.example_batch))\n"
+        "before, threads = ask(), len(os.listdir('/proc/self/task'))\n"
+        "children = [os.fork() or os._exit(ask() != before) for _ in range(2)]\n"
+        "print(threads, [os.waitpid(child, 0)[1] for child in children])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "import config\n" + program, str(directory), manifest.digest],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=Path(__file__).parents[1],
+    )
+
+    assert done.stdout == "1 [0, 0]\n"
+
+
+def test_a_model_that_takes_its_compiler_down_serves_as_it_is(tmp_path):
+    """The converter aborts the whole process; the model itself is good."""
+    line = LinearRegression().fit(ROWS, ROWS[:, 0])
+    line.onnx_parser = os.abort
+    source, store = save_artifact(tmp_path / "source", line), ModelStore(tmp_path / "store")
+    load = partial(load_confined, wish=EngineWish())
+    manifest = store.add(source, "line", "1", "op", trust=True, load=load)
+
+    assert manifest.engines.routes == ((1, "native"),)
+    assert manifest.engines.reason.startswith("Compiling it failed: The model ended the process")
+    assert "no network" in manifest.protections
+    load = partial(load_confined, wish=EngineWish(ONNX))
+    with pytest.raises(ArtifactRejected, match="SIGABRT"):
+        store.add(source, "line", "2", "op", trust=True, load=load)

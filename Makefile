@@ -118,6 +118,11 @@ evidence: $(SCANNING)  ## Put scans, TLS and header results and the requirements
 compatibility: $(VENV)/.dev $(SELDON)/.installed $(CLIENTS)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)
 
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(VENV)/.dev  ## Try every decoder of bodies with damaged ones (SECONDS for each, default 60)
+	@$(BIN)/python tests/fuzzing.py --seconds $(SECONDS)
+
 check: $(VENV)/.dev  ## Lint, types, import rules
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

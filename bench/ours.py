@@ -65,14 +65,24 @@ class Gateway:
         headers["Inference-Header-Content-Length"] = str(len(head))
         return Payload(head + matrix.tobytes(), headers, f"/v2/models/{model}/infer")
 
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        """Its own certificate, on loopback."""
+        return ssl._create_unverified_context()  # noqa: S323
+
     def ask(self, payload: Payload) -> Any:
         """One call; its answer as JSON."""
-        trusting = ssl._create_unverified_context()  # noqa: S323  # Its own certificate, loopback.
         request = urllib.request.Request(
             self.url + payload.path, payload.body, dict(payload.headers)
         )
-        with urllib.request.urlopen(request, timeout=30, context=trusting) as answer:
+        with urllib.request.urlopen(request, timeout=30, context=self.trusting) as answer:
             return json.load(answer)
+
+    def feature_names(self, model: str) -> list[str]:
+        """Those of the contract, in its order."""
+        request = urllib.request.Request(f"{self.url}/v1/models/{model}", headers=self.headers())
+        with urllib.request.urlopen(request, timeout=30, context=self.trusting) as answer:
+            return [feature["name"] for feature in json.load(answer)["features"]]
 
     def administer(self, *arguments: str) -> str:
         return _administer(self.data_dir, *arguments)

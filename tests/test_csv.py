@@ -286,7 +286,7 @@ def test_an_answer_is_a_table() -> None:
     )
 
     assert FORMATS["csv"].encode(table, {}).decode().split("\r\n") == [
-        "predictions,scores.low,scores.high,count,object",
+        "predictions,scores_low,scores_high,count,object",
         '"a ""b""",0.1,1.0,1,',
         '"c,d",1e+300,-0.0,2,True',
         "e,2.0,3.0,3,x",

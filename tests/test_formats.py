@@ -98,7 +98,10 @@ def test_csv_goes_in_and_out(shared_gateway: AppFixture) -> None:
 
     assert in_csv.json == expected
     assert out_csv.content_type == "text/csv; charset=utf-8"
-    assert header == "predictions,probabilities.0,probabilities.1,probabilities.2"
+    assert out_csv.headers["Gateway-Model"] == expected["model"]
+    assert out_csv.headers["Gateway-Version"] == expected["version"]
+    assert "Gateway-Model" not in in_csv.headers
+    assert header == "predictions,probabilities_0,probabilities_1,probabilities_2"
     assert [json.loads(f"[{line}]") for line in lines] == [
         [one, *row]
         for one, row in zip(expected["predictions"], expected["probabilities"], strict=True)

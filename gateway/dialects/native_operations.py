@@ -2,10 +2,11 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects import native, schemas
-from gateway.dialects.operation import Answer, Body, Operation, Schema, Shared, Tag
+from gateway.dialects.operation import Answer, Body, Operation, Parameter, Schema, Shared, Tag
 from gateway.errors import InvalidBody, InvalidInput, NotAcceptable
 from gateway.wire.formats import FORMATS
 from gateway.wire.media_type import JSON
@@ -18,6 +19,13 @@ _DATATYPE: Schema = {"enum": ["FP64", "INT64", "BOOL", "BYTES"], "type": "string
 _TEXT: Schema = {"type": "string"}
 _ANY_VALUE: Schema = {"type": ["number", "string", "boolean"]}
 _NUMBER: Schema = {"type": "number"}
+_ON_ERROR = Parameter(
+    "on_error",
+    "query",
+    "What a bad row does: refuse the call, with all that is wrong with it; or only itself, so that "
+    "the good rows are answered, and it is null and told of in errors.",
+    {"type": "string", "enum": ["refuse", "row"], "default": "refuse"},
+)
 
 
 def predict(contract: Contract) -> Operation:
@@ -28,6 +36,7 @@ def predict(contract: Contract) -> Operation:
         {200: Answer("One entry for each row, in their order.", _answers(contract))},
         description=contract.description,
         request=_requests(contract),
+        parameters=(_ON_ERROR,),
         problems=(InvalidBody, NotAcceptable),
     )
 
@@ -91,15 +100,22 @@ def _examples(contract: Contract) -> dict[str, Any]:
 
 def _prediction(contract: Contract) -> Body:
     answer: dict[str, Schema] = {"model": _constant(contract.model_name), "version": _TEXT}
-    answer |= schemas.outputs(contract)
+    answer |= {name: _or_null(schema) for name, schema in schemas.outputs(contract).items()}
     required = list(answer)
     if contract.classes is not None:
         labels = list(contract.classes)
         answer["classes"] = _labels(labels)
         required.append("classes")
     answer["tags"] = {"type": "object", "description": "What the model adds of its own."}
+    answer["errors"] = _ERRORS
     schema = schemas.members(answer, required)
     return Body(JSON, Shared(schemas.of_model(contract, "Prediction"), schema))
+
+
+def _or_null(output: Schema) -> Schema:
+    """An entry of a refused row is null."""
+    described = dict(output) if isinstance(output, Mapping) else {}
+    return {**described, "items": {"anyOf": [described.get("items", {}), {"type": "null"}]}}
 
 
 def _labels(labels: list[Any]) -> Schema:
@@ -158,6 +174,28 @@ def _constant(value: str) -> dict[str, Any]:
     return {"type": "string", "const": value}
 
 
+_FAULT = schemas.members(
+    {
+        "feature": {"type": ["string", "null"]},
+        "code": _TEXT,
+        "found": _TEXT,
+        "expected": _TEXT,
+    }
+)
+_REFUSED_ROW = schemas.members(
+    {
+        "row": {"type": "integer", "minimum": 0},
+        "faults": {"type": "array", "items": _FAULT, "minItems": 1},
+    }
+)
+_ERRORS = Shared(
+    "RefusedRows",
+    {
+        "type": "array",
+        "items": _REFUSED_ROW,
+        "description": "With on_error=row only: the rows that were refused, and why.",
+    },
+)
 _FEATURE = Shared(
     "Feature",
     schemas.members(

@@ -90,7 +90,15 @@ class Exchange:
     def write(self, table: Table) -> Reply:
         """As `Call.write`."""
         known, parameters = _answer_format()
-        return Reply(known.encode(table, parameters), known.content_type)
+        body = known.encode(table, parameters)
+        return Reply(body, known.content_type, headers=_about(known, table))
+
+
+def _about(known: Format, table: Table) -> dict[str, str]:
+    """What answered, in header fields where the body has no place for it."""
+    if known.has_members:
+        return {}
+    return {f"Gateway-{name.title()}": str(value) for name, value in table.about.items()}
 
 
 def _answer_format() -> tuple[Format, Mapping[str, str]]:

@@ -28,7 +28,7 @@ class Predict(Resource):  # type: ignore[misc]  # flask_restful has no types
     def post(self, model_name: str | None = None, version: str | None = None) -> Response:
         model = self._inference.model(model_name or self._inference.default_model_name(), version)
         reply = self._by_row(model) if _wants_rows() else self._as_a_whole(model)
-        return Response(reply.body, content_type=reply.content_type)
+        return Response(reply.body, content_type=reply.content_type, headers=dict(reply.headers))
 
     def _as_a_whole(self, model: ServedModel) -> Reply:
         batch = self._exchange.batch(model.contract)

@@ -92,11 +92,11 @@ class Table:
             yield replace(self, outputs={name: one[part] for name, one in self.outputs.items()})
 
     def columns(self) -> Iterator[tuple[str, Array]]:
-        """Every column by its name, such as `predictions` and `probabilities.0`."""
+        """Every column by its name, such as `predictions` and `probabilities_0`."""
         for name, array in self.outputs.items():
             if array.ndim == 1:
                 yield name, array
             else:
                 labels = self.labels.get(name) or range(array.shape[1])
                 for at, label in enumerate(labels):
-                    yield f"{name}.{label}", array[:, at]
+                    yield f"{name}_{label}", array[:, at]

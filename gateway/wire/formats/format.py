@@ -53,6 +53,7 @@ class Format:
             not of this format, InvalidInput (the model's) where the rows do not keep the contract.
         write: a table into bytes, or into parts of them where there are many.
         answer_parameters: what answers add to the media type.
+        has_members: whether an answer says more than its rows: which model gave it, for instance.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Format:
     read: Read | None = None
     write: Write | None = None
     answer_parameters: str = ""
+    has_members: bool = False
 
     @property
     def content_type(self) -> str:

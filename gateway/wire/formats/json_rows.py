@@ -30,4 +30,4 @@ def _listed(array: Array) -> list[Any]:
     return listed
 
 
-FORMAT = Format("json", (JSON,), _read, _write)
+FORMAT = Format("json", (JSON,), _read, _write, has_members=True)

@@ -55,7 +55,7 @@ def _checked(lines: bytes, reading: Reading) -> JsonDocument:
         except InvalidJson as exc:
             if reading.faults is None:
                 raise InvalidJson(f"Line {at + 1} of the body is not valid JSON.") from exc
-            reading.faults.add(at, None, "invalid_json", "no JSON", "a row as JSON")
+            reading.faults.add(at, None, "not_a_row", "no JSON", "a row as JSON")
             parts[at] = b"null"
     return _array(b",".join(parts), reading)
 

@@ -158,6 +158,29 @@ def test_one_flipped_bit_in_any_file_is_refused(store, folder, filename):
         store.load("wine", "1", digest)
 
 
+@pytest.mark.parametrize("filename", ["Model.py", "factors.py"])
+def test_one_flipped_bit_in_code_is_refused_and_nothing_runs(tmp_path, store, filename):
+    """SEC-63: the class itself, and a module beside it."""
+    ran, source = tmp_path / "ran", tmp_path / "twice"
+    source.mkdir()
+    (source / "factors.py").write_text("FACTOR = 1\n")
+    (source / "Model.py").write_text(
+        f"from pathlib import Path\nimport factors\nPath({str(ran)!r}).touch()\nOFFSET = 1\n"
+        "class Model:\n"
+        "    def feature_names(self): return ['x']\n"
+        "    def predict(self, X): return X * factors.FACTOR + OFFSET\n"
+    )
+    digest = store.add(source, "twice", "1", "ada").digest
+    ran.unlink()
+    code = next(tmp_path.glob(f"**/twice/1/{filename}"))
+    code.chmod(0o640)
+    code.write_bytes(code.read_bytes().replace(b" = 1\n", b" = 3\n"))  # One bit.
+
+    with pytest.raises(ArtifactRejected, match=f"{filename} is not the file that was added"):
+        store.load("twice", "1", digest)
+    assert not ran.exists()
+
+
 @pytest.mark.parametrize("digest", ["", "0" * 64])
 def test_manifest_other_than_the_pinned_one_is_refused(store, folder, digest):
     """A complete version whose manifest nobody activated does not load."""

@@ -18,6 +18,8 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from gateway.cli.model_intake import name_of
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -38,6 +40,21 @@ def test_a_bare_file_is_added_and_shown(shell: Shell, tmp_path: Path) -> None:
     assert "gives  predictions (FP64, shape [-1])" in shown
     assert "gateway model promote churn-model 1" in shown
     assert shell.audited().action == "model_version_added"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("churn.pkl.gz", "churn"),
+        ("prices.eu.pkl", "prices.eu"),
+        ("Wine 1.2.JOBLIB", "wine-1.2"),
+        ("iris/Model.py", "iris"),
+        ("engine/model.toml", "engine"),
+    ],
+)
+def test_a_name_is_what_the_file_is_called(path: str, name: str) -> None:
+    """Whole, without what makes it a model file; of a class or a description, its folder's."""
+    assert name_of(Path(path)) == name
 
 
 def test_versions_count_up_and_may_be_promoted_at_once(shell: Shell, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from model import (
     VersionExists,
     is_model_name,
 )
+from model.artifact import artifact_stem
 from model.engines.record import EngineWish
 from model.first_load import load_confined
 from model.store import ProvenVersion
@@ -90,8 +91,8 @@ def refused_in_one_line(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 def name_of(path: Path) -> str:
     """The name a model gets from its file or folder."""
     resolved = path.resolve()
-    stem = resolved.name if resolved.is_dir() else resolved.name.partition(".")[0]
-    if resolved.suffix == ".py":
+    stem = resolved.name if resolved.is_dir() else artifact_stem(resolved.name)
+    if not resolved.is_dir() and resolved.suffix in {".py", ".toml"}:
         stem = resolved.parent.name
     name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")
     if not is_model_name(name):

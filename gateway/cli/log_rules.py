@@ -9,6 +9,7 @@ CODES: Mapping[str, str] = {
     "json_too_deep": "The JSON body was nested more deeply than json_max_depth allows.",
     "json_too_large": "The JSON body had more values than json_max_elements allows.",
     "duplicate_key": "A JSON object of the body named a member twice.",
+    "invalid_body": "The body was not what its Content-Type says, or was cut off.",
     "corrupt_body": "The body was not what its Content-Encoding says, or was cut off.",
     "empty_body": "The request had no body.",
     "unauthenticated": "The call came without a valid access token.",

@@ -3,7 +3,7 @@
 #   docker build -t model-gateway .
 #   docker build -t model-gateway:extras --build-arg VARIANT=extras .     data frames, boosting, …
 #
-# For production, name the base by digest, and build at a stated time to get the same bytes again:
+# For production, name the base by digest, and the time that every file in the image shall carry:
 #   --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… --build-arg SOURCE_DATE_EPOCH=…
 ARG PYTHON_IMAGE=python:3.11-slim
 
@@ -21,7 +21,7 @@ RUN apt-get update && apt-get upgrade -y --no-install-recommends \
     && apt-get install -y --no-install-recommends binutils \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements/${VARIANT}.txt /build/requirements.txt
-COPY deploy/image/ /build/image/
+COPY deploy/image/prune.py deploy/image/compile.py /build/image/
 # One step, so that no layer ever holds what the next would take away again.
 RUN python3 -m venv /opt/gateway \
     && /opt/gateway/bin/python -m pip install --no-compile --require-hashes \
@@ -31,6 +31,7 @@ RUN python3 -m venv /opt/gateway \
 
 # Python, the libraries and what these load, without what installs or builds.
 FROM libraries AS root
+COPY deploy/image/collect.py /build/image/
 RUN python3 /build/image/prune.py /opt/gateway installers \
     && python3 /build/image/collect.py /opt/gateway /runtime \
     && python3 /build/image/compile.py /runtime /
@@ -62,7 +63,7 @@ COPY --from=root /runtime/ /
 COPY --from=root /opt/gateway/ /opt/gateway/
 COPY --from=app /app/ /app/
 ENV PATH=/app/bin:/opt/gateway/bin \
-    PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LANG=C.UTF-8 \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LANG=C.UTF-8 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     GATEWAY_DATA_DIR=/var/lib/gateway GATEWAY_SERVER__BIND=0.0.0.0:8000
 WORKDIR /app

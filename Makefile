@@ -13,7 +13,7 @@ SPECTRAL := .spectral
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test image-test scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
+.PHONY: help setup extras run stack test image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -95,6 +95,9 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 
 image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it
 	@$(BIN)/python -m pytest -s tests/container
+
+image-clean:  ## Remove the images that image-test keeps for a week, and its folder
+	@PYTHONPATH=tests/container $(BIN)/python -c "import engine; engine.remove_cache(engine.cache_folder())"
 
 # dclint comes from npm, without the scripts a package may run when it is installed.
 .venv-scan/.installed: requirements/scan.txt | $(VENV)/.dev

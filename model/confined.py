@@ -5,6 +5,7 @@ project's nor any library's code runs before the doors are shut. What it says to
 out by a channel of its own; what libraries print goes to stderr.
 """
 
+import importlib.util
 import json
 import os
 import resource
@@ -13,6 +14,7 @@ import signal
 import site
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from model.landlock import restrict_files
@@ -100,8 +102,19 @@ def _run(order: dict[str, Any]) -> None:
         del sys.modules[name]
     site.main()
     sys.path.extend(order["search_path"])
+    _import_package()
     sys.argv = [order["module"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def _import_package() -> None:
+    """Ours, from its own folder: the one around it is closed, and no other may pass for it."""
+    spec = importlib.util.spec_from_file_location("model", Path(__file__).with_name("__init__.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError("model")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["model"] = module
+    spec.loader.exec_module(module)
 
 
 def _is_refusal(exc: BaseException) -> bool:

@@ -36,6 +36,7 @@ def main(venv: Path, target: Path) -> None:
         (target / link).symlink_to(where)
     copied = {*_python(venv, target), *_libraries(venv, target)}
     copied |= {path for path in map(Path, PLAIN_FILES) if _copy(path, target)}
+    _make_importable(venv)
     _certificates(target)
     _accounts(target)
     _folders(target)
@@ -59,6 +60,12 @@ def _python(venv: Path, target: Path) -> Iterator[Path]:
     )
     for found in (target / library.relative_to("/")).rglob("*.py"):
         yield Path("/") / found.relative_to(target)
+
+
+def _make_importable(venv: Path) -> None:
+    """Our code, by every interpreter of the environment: one that ignores variables, too."""
+    [packages] = venv.glob("lib/python3*/site-packages")
+    (packages / "gateway.pth").write_text("/app\n")
 
 
 def _libraries(venv: Path, target: Path) -> Iterator[Path]:
@@ -132,7 +139,10 @@ def _accounts(target: Path) -> None:
 def _folders(target: Path) -> None:
     """Where volumes are mounted: a new one takes owner and mode from here."""
     data = target / "var/lib/gateway"
-    modes = {"control": 0o2750, "keys": 0o700, "models": 0o2750, "status": 0o2770}
+    # The group may write, so that one container alone (`serve`) can keep its data there; which part
+    # of a composition may, is decided by its mounts.
+    _folder(data, USERS["tokens"], 0o2770)
+    modes = {"control": 0o2770, "keys": 0o700, "models": 0o2770, "status": 0o2770}
     modes |= {f"access/{name}": 0o2750 for name in ("redis", "postgres", "tokens", "predictions")}
     for name, mode in modes.items():
         _folder(data / name, USERS["tokens"], mode)
@@ -143,7 +153,7 @@ def _folders(target: Path) -> None:
 
 
 def _folder(path: Path, owner: int, mode: int) -> None:
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     os.chown(path, owner, GATEWAY_GROUP if owner else 0)
     path.chmod(mode)
 

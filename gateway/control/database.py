@@ -44,7 +44,7 @@ class HeldOpen:
 
     SQLite removes its companion files with the last connection, and who may only read can neither
     make them again nor open the database without them. With this one a reader goes on while every
-    writer is away.
+    writer is away. Another database needs nothing of the kind.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -53,9 +53,11 @@ class HeldOpen:
 
     def hold(self) -> None:
         """Hold on to the file that is there now, and let go of the one before."""
+        if self._engine.dialect.name != "sqlite":
+            return
         connection = self._engine.connect()
-        # It counts from its first query; the transaction must not last.
-        connection.exec_driver_sql("SELECT 1")
+        # It counts once it has read of the file; the transaction must not last.
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
         connection.rollback()
         earlier, self._connection = self._connection, connection
         if earlier is not None:

@@ -148,10 +148,15 @@ def _install_podman() -> None:
             raise NoEngine(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """Where images are kept between runs: outside the clone, which may be a new one each time."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "model-gateway-image-test"
+    return base / "model-gateway-image-test"
+
+
+def _cache() -> Path:
+    """That folder, made anew when its bases have become old."""
+    folder = cache_folder()
     born = folder / "born"
     if born.exists() and time.time() - born.stat().st_mtime > KEEP_S:
         remove_cache(folder)

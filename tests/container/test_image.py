@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_nobody_but_root_can_change_a_file(root: Path, files: list[Path]) -> Non
 
     assert loose == []
     assert open_folders == {
-        *("tmp", "edge", "run/gateway/predictions", "run/gateway/tokens"),
+        *("tmp", "edge", "run/gateway/predictions", "run/gateway/tokens", "var/lib/gateway"),
         *(f"var/lib/gateway/{name}" for name in ("control", "keys", "models", "status")),
         *(f"var/lib/gateway/access/{name}" for name in PARTS),
     }
@@ -181,6 +182,26 @@ def test_a_key_that_others_can_read_stops_the_start(
 
     assert started.returncode == 1
     assert "pepper is open to others (mode 0644): chmod 600 it" in started.stderr
+
+
+def test_sagemakers_contract(engine: Engine, image: str) -> None:
+    """`docker run IMAGE serve`: /ping is 200 on port 8080 once the model is in service."""
+    name = "gateway-image-test-serve"
+    engine.run("rm", "-f", name, check=False)
+    partner = ("-e", "GATEWAY_SAGEMAKER__PARTNER=cloud")
+    command = ("run", "-d", "--name", name, "--network", "none", *partner, image)
+    engine.run(*command, "serve", "--workers", "2", "/app/example")
+    ping = ("exec", name, "python", "-m", "gateway.health", "127.0.0.1:8080", "/ping")
+    try:
+        deadline = time.monotonic() + 60
+        while engine.run(*ping, check=False).returncode != 0:
+            assert time.monotonic() < deadline, engine.run("logs", name).stderr[-2000:]
+        engine.run("stop", "-t", "30", name)
+        code = engine.inspect(name)["State"]["ExitCode"]
+    finally:
+        engine.run("rm", "-f", name)
+
+    assert code == 0
 
 
 def test_the_command_line_is_all_there(engine: Engine, image: str) -> None:

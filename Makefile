@@ -13,7 +13,7 @@ SPECTRAL := .spectral
 SELDON := .venv-seldon
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
+.PHONY: help setup extras run stack test fuzz-api image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -117,6 +117,10 @@ scan: $(SCANNING)  ## Look for faults with every scanner there is; SBOM and VEX 
 
 evidence: $(SCANNING)  ## Put scans, TLS and header results and the requirements' tests into one archive
 	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/evidence.py
+
+EXAMPLES ?= 200
+fuzz-api: $(VENV)/.dev  ## Try to break the API with schemathesis, every operation (EXAMPLES each, default 200)
+	@SCHEMATHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/system/test_schemathesis.py
 
 compatibility: $(VENV)/.dev $(SELDON)/.installed $(CLIENTS)/.installed  ## Write docs/compatibility.md anew from what the clients of the tests can do
 	@REWRITE_COMPATIBILITY=1 $(BIN)/python -m pytest $$(grep -lE 'matrix: Matrix' tests/system/test_*.py)

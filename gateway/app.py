@@ -25,7 +25,7 @@ from gateway.errors import JsonApi, problem_from, problem_response
 from gateway.inference import Inference
 from gateway.limits import PartnerLimiter
 from gateway.model_errors import problem_from_model
-from gateway.model_names import ModelNameConverter
+from gateway.model_names import ModelNameConverter, ModelVersionConverter
 from gateway.model_statistics import ModelStatistics
 from gateway.openapi.document import DocumentMaker
 from gateway.openapi.documents import Documents
@@ -117,6 +117,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
     # Merging slashes would redirect, to whatever host the caller named.
     app.url_map.merge_slashes = False
     app.url_map.converters["model_name"] = ModelNameConverter
+    app.url_map.converters["model_version"] = ModelVersionConverter
 
     verifier = Verifier(app, watcher, settings.auth, issuer=settings.issuer)
     failures = FailureLimit(
@@ -179,14 +180,14 @@ def _add_routes(
     api.add_resource(
         ModelContract,
         _MODEL,
-        f"{_MODEL}/versions/<string(maxlength=32):version>",
+        f"{_MODEL}/versions/<model_version:version>",
         endpoint="model_contract",
         resource_class_args=(inference,),
     )
     api.add_resource(
         Predict,
         f"{_MODEL}/predict",
-        f"{_MODEL}/versions/<string(maxlength=32):version>/predict",
+        f"{_MODEL}/versions/<model_version:version>/predict",
         "/predict",
         endpoint="predict",
         resource_class_args=(inference, exchange),
@@ -194,7 +195,7 @@ def _add_routes(
     api.add_resource(
         Feedback,
         f"{_MODEL}/feedback",
-        f"{_MODEL}/versions/<string(maxlength=32):version>/feedback",
+        f"{_MODEL}/versions/<model_version:version>/feedback",
         endpoint="feedback",
         resource_class_args=(inference, parser, caps),
     )

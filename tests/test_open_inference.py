@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from app_fixture import AppFixture
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
 from model import ModelFailed
@@ -135,3 +136,14 @@ def test_answer_that_is_not_what_it_says_is_refused(body: bytes, length: str | N
     """Sizes that lie, kinds that differ, parts that are missing: none becomes a prediction."""
     with pytest.raises(ModelFailed):
         decode_answer(body, length)
+
+
+@pytest.mark.parametrize("ready", [1, "true", None, {}])
+def test_the_index_asks_in_true_or_false(shared_gateway: AppFixture, ready: object) -> None:
+    """Another value is refused, not taken for false."""
+    response = shared_gateway.client.post(
+        "/v2/repository/index", json={"ready": ready}, headers=shared_gateway.bearer()
+    )
+
+    assert response.status_code == 400
+    assert "ready is true or false" in response.json["error"]

@@ -126,7 +126,7 @@ def test_every_example_of_a_request_works_when_pasted(
                     continue
                 value = example["value"]
                 response = shared_gateway.client.open(
-                    path,
+                    path.replace("{namespace}", "models"),
                     method=method.upper(),
                     data=value if isinstance(value, str) else json.dumps(value),
                     content_type=media_type,

@@ -630,3 +630,15 @@ def test_nan_is_never_written_bare() -> None:
 
         assert b"NaN" not in bytes(body)
         assert json.loads(bytes(body))["data"]
+
+
+@pytest.mark.parametrize("truth", [[None], "class_0", 1])
+def test_a_truth_is_a_message(shared_gateway: AppFixture, truth: object) -> None:
+    """Another value is refused, not left out without a word."""
+    feedback = {"request": {"data": {"ndarray": ROWS}}, "reward": 1, "truth": truth}
+    response = shared_gateway.client.post(
+        "/api/v1.0/feedback", json=feedback, headers=shared_gateway.bearer()
+    )
+
+    assert response.status_code == 400
+    assert "truth is no message" in response.json["status"]["info"]

@@ -223,3 +223,12 @@ def test_a_model_that_fails_says_nothing_of_why(tmp_path: Any) -> None:
 
     assert (response.status_code, response.json["code"]) == (500, "model_failed")
     assert "101" not in response.text
+
+
+def test_another_method_of_predict_is_not_allowed(shared_gateway: AppFixture) -> None:
+    """`1:predict` is no version: GET of it is 405, as of the path without a version."""
+    for path in ("/v1/models/wine:predict", "/v1/models/wine/versions/1:predict"):
+        response = shared_gateway.client.get(path, headers=shared_gateway.bearer())
+
+        assert response.status_code == 405
+        assert "GET" not in response.headers["Allow"]

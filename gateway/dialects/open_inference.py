@@ -168,7 +168,10 @@ def _asks_for_ready(call: Call, body: bytes) -> bool:
     if document.member_names() is None:
         raise BadRequest('Send {"ready": true}, or no body.')
     root = document.root()
-    return "ready" in root and root["ready"] is True
+    ready_only = root.get("ready", False)
+    if not isinstance(ready_only, bool):
+        raise BadRequest("ready is true or false.")
+    return ready_only
 
 
 def _index_entry(name: str, version: str | None) -> dict[str, str]:
@@ -182,7 +185,7 @@ def _json(value: Mapping[str, Any], status: int = 200) -> Reply:
 
 
 _MODEL = "/v2/models/<model_name:model_name>"
-_VERSION_OF_IT = f"{_MODEL}/versions/<string(maxlength=32):version>"
+_VERSION_OF_IT = f"{_MODEL}/versions/<model_version:version>"
 
 DIALECT = Dialect(
     name="open_inference",

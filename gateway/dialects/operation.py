@@ -51,11 +51,17 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a status means, in each media type it may have. `headers` has a sentence for each."""
+    """What a status means, in each media type it may have.
+
+    Args:
+        headers: a sentence for each field of its own.
+        links: by name, what can be called with what is in the answer (OpenAPI's Link Object).
+    """
 
     description: str
     bodies: tuple[Body, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def _table(kind: str, names: Sequence[str]) -> dict[str, Any]:
     return {"messagetype": kind, "schema": {"names": list(names), "shape": [len(names)]}}
 
 
-_DEPLOYMENT = "/seldon/<string(maxlength=63):namespace>/<model_name:model_name>"
+_DEPLOYMENT = "/seldon/<model_name:namespace>/<model_name:model_name>"
 _UNDER = ("", _DEPLOYMENT, "/seldon/<model_name:model_name>")
 _APIS = ("/api/v1.0", "/api/v0.1")
 

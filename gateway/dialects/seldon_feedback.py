@@ -49,7 +49,9 @@ def read_feedback(document: JsonDocument, reader: Reader) -> Feedback:
 
 
 def _truth(message: Any) -> Sequence[Any] | None:
-    data = message.get("data") if isinstance(message, simdjson.Object) else None
+    if message is not None and not isinstance(message, simdjson.Object):
+        raise BadRequest("truth is no message.")
+    data = None if message is None else message.get("data")
     if data is None:
         return None
     rows = _rows(data.as_dict()) if isinstance(data, simdjson.Object) else None

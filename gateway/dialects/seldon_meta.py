@@ -58,7 +58,7 @@ def read_meta(meta: Any, header_puid: str, request_id: str) -> Meta:
     if not isinstance(meta, dict) or not meta.keys() <= _MEMBERS:
         raise BadRequest(f"meta may have {', '.join(sorted(_MEMBERS))}, and nothing else.")
     return Meta(
-        read_puid(meta.get("puid") or header_puid, request_id),
+        read_puid(header_puid if _is_absent(meta.get("puid")) else meta["puid"], request_id),
         _table(meta, "tags", lambda _: True),
         _table(meta, "routing", lambda value: type(value) is int),
         _table(meta, "requestPath", lambda value: isinstance(value, str)),
@@ -66,9 +66,13 @@ def read_meta(meta: Any, header_puid: str, request_id: str) -> Meta:
     )
 
 
+def _is_absent(puid: Any) -> bool:
+    return puid is None or puid == ""
+
+
 def read_puid(puid: Any, request_id: str) -> str:
     """The caller's id of a call. Raises: BadRequest."""
-    if not puid:
+    if _is_absent(puid):
         return request_id
     # It is written into a header field.
     if not isinstance(puid, str) or not _PUID.fullmatch(puid):

@@ -15,15 +15,17 @@ PLAIN = "text/plain"
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _OBJECT: Schema = {"type": "object"}
+# The language of these messages takes null for what is absent.
+_OBJECT_OR_NULL = {"type": ["object", "null"]}
 _META = Shared(
     "SeldonMeta",
     schemas.members(
         {
-            "puid": {"type": "string", "pattern": "^[A-Za-z0-9._:=+/@-]{1,128}$"},
-            "tags": _OBJECT,
-            "routing": {"type": "object", "additionalProperties": {"type": "integer"}},
-            "requestPath": {"type": "object", "additionalProperties": _TEXT},
-            "metrics": {"type": "array", "items": _OBJECT},
+            "puid": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9._:=+/@-]{0,128}$"},
+            "tags": _OBJECT_OR_NULL,
+            "routing": {**_OBJECT_OR_NULL, "additionalProperties": {"type": "integer"}},
+            "requestPath": {**_OBJECT_OR_NULL, "additionalProperties": _TEXT},
+            "metrics": {"type": ["array", "null"], "items": _OBJECT},
         },
         [],
     ),
@@ -59,8 +61,8 @@ _OUTPUT = Parameter("output", "query", "Which of the model's outputs the answer 
 _PUID = Parameter(
     "Seldon-Puid",
     "header",
-    "The caller's id of this call, where meta has no puid.",
-    {"type": "string", "pattern": "^[A-Za-z0-9._:=+/@-]{1,128}$"},
+    "The caller's id of this call, where meta has no puid; one that is no such id is replaced.",
+    _TEXT,
 )
 
 LIVE = Operation(
@@ -99,9 +101,9 @@ def feedback(contract: Contract) -> Operation:
     said = schemas.members(
         {
             "request": _message(contract),
-            "response": _OBJECT,
+            "response": {"description": "Not looked at."},
             "reward": {"type": "number"},
-            "truth": _OBJECT,
+            "truth": _OBJECT_OR_NULL,
         },
         ["request"],
     )

@@ -143,7 +143,7 @@ def _json(value: Mapping[str, Any]) -> Reply:
 
 
 _MODEL = "/v1/models/<model_name:model_name>"
-_VERSION_OF_IT = f"{_MODEL}/versions/<string(maxlength=32):version>"
+_VERSION_OF_IT = f"{_MODEL}/versions/<model_version:version>"
 _PATH = "/v1/models/[^/]+(/(versions|labels)/[^/]+)?"
 
 DIALECT = Dialect(

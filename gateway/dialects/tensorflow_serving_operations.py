@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.dialects import schemas
 from gateway.dialects.operation import Answer, Body, Operation, Schema, Shared, Tag
+from gateway.dialects.output_choice import outputs_by_choice
 from gateway.errors import PROBLEM_JSON, DuplicateKey, InvalidInput
 from gateway.wire.media_type import JSON
 from model import Contract
@@ -42,7 +43,8 @@ def predict(contract: Contract) -> Operation:
 def _request(contract: Contract) -> Schema:
     by_row = [schemas.rows(contract), schemas.records(contract)]
     by_column = [*by_row, schemas.columns(contract)]
-    signature: dict[str, Schema] = {"signature_name": _TEXT}
+    names = ["serving_default", *outputs_by_choice(contract)]
+    signature: dict[str, Schema] = {"signature_name": {"enum": names}}
     body = {
         "oneOf": [
             schemas.members({"instances": {"anyOf": by_row}, **signature}, ["instances"]),

@@ -139,6 +139,8 @@ def _answer(place: Place, status: int, answer: Answer, components: Components) -
     response = {"description": answer.description, "headers": {**_references(names), **own}}
     if answer.bodies:
         response["content"] = content_of(answer.bodies, components)
+    if answer.links:
+        response["links"] = answer.links
     return response
 
 

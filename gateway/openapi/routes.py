@@ -148,6 +148,8 @@ def path_parameters(place: Place) -> list[dict[str, Any]]:
 
 
 def _variable_schema(converter: str | None, settings: str) -> dict[str, Any]:
+    if converter == "model_name":
+        return {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"}
     if converter == "any":
         return {"type": "string", "enum": _QUOTED.findall(settings)}
     # Dots alone would be taken out of the path before it is sent.

@@ -73,6 +73,16 @@ def _with_refusals(success: Answer) -> dict[int, Answer]:
     }
 
 
+def _form(parameters: dict[str, Any], required: list[str]) -> Schema:
+    """Parameters that are not known are of no account (RFC 6749 section 3.2)."""
+    return {
+        "type": "object",
+        "properties": parameters,
+        "required": required,
+        "additionalProperties": {"type": "string"},
+    }
+
+
 _TOKEN_ANSWER = Body(
     JSON,
     Shared(
@@ -87,15 +97,24 @@ _TOKEN_ANSWER = Body(
         ),
     ),
 )
+_END_IT = {
+    "end_it": {
+        "operationId": "revoke",
+        "requestBody": {"token": "$response.body#/access_token"},
+        "description": "Ends the token before its time.",
+    }
+}
 ISSUE = Operation(
     TAG,
     "Get an access token",
-    _with_refusals(Answer("Keep it, and use it until it expires.", (_TOKEN_ANSWER,))),
+    _with_refusals(
+        Answer("Keep it, and use it until it expires.", (_TOKEN_ANSWER,), links=_END_IT)
+    ),
     description="The credentials go into HTTP Basic or into the form, not into both.",
     request=(
         Body(
             FORM,
-            schemas.members(
+            _form(
                 {
                     "grant_type": {"const": "client_credentials"},
                     "scope": {"type": "string", "description": "Less than all the client has."},
@@ -116,7 +135,14 @@ REVOKE = Operation(
     request=(
         Body(
             FORM,
-            schemas.members({"token": _TEXT, "token_type_hint": _TEXT, **_CREDENTIALS}, ["token"]),
+            _form(
+                {
+                    "token": {"type": "string", "minLength": 1},
+                    "token_type_hint": _TEXT,
+                    **_CREDENTIALS,
+                },
+                ["token"],
+            ),
         ),
     ),
 )

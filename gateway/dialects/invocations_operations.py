@@ -88,13 +88,15 @@ def invocations(contract: Contract) -> Operation:
 
 def _request(contract: Contract) -> Schema:
     rows, records = schemas.rows(contract), schemas.records(contract)
+    names = contract.feature_names
     split = schemas.members(
         {
-            "columns": {"type": "array", "items": {"enum": list(contract.feature_names)}},
+            # Numbered in the order of the features where they have no names.
+            "columns": {"type": ["array", "null"], "items": {"enum": [*names, *range(len(names))]}},
             "data": {"type": "array", "items": {"type": "array", "items": {}}, "minItems": 1},
-            "index": {"type": "array", "items": {}},
+            "index": {"description": "Of no account."},
         },
-        ["columns", "data"],
+        ["data"],
     )
     shapes = {
         "dataframe_split": split,

@@ -13,22 +13,25 @@ TAG = Tag("Seldon v1", "As Seldon Core v1 serves models; its clients work with a
 PLAIN = "text/plain"
 
 _TEXT: Schema = {"type": "string"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_TEXTS = {"type": "array", "items": _TEXT}
 _OBJECT: Schema = {"type": "object"}
 # The language of these messages takes null for what is absent.
 _OBJECT_OR_NULL = {"type": ["object", "null"]}
 _META = Shared(
     "SeldonMeta",
-    schemas.members(
-        {
-            "puid": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9._:=+/@-]{0,128}$"},
-            "tags": _OBJECT_OR_NULL,
-            "routing": {**_OBJECT_OR_NULL, "additionalProperties": {"type": "integer"}},
-            "requestPath": {**_OBJECT_OR_NULL, "additionalProperties": _TEXT},
-            "metrics": {"type": ["array", "null"], "items": _OBJECT},
-        },
-        [],
-    ),
+    {
+        **schemas.members(
+            {
+                "puid": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9._:=+/@-]{0,128}$"},
+                "tags": _OBJECT_OR_NULL,
+                "routing": {**_OBJECT_OR_NULL, "additionalProperties": {"type": "integer"}},
+                "requestPath": {**_OBJECT_OR_NULL, "additionalProperties": _TEXT},
+                "metrics": {"type": ["array", "null"], "items": _OBJECT},
+            },
+            [],
+        ),
+        **_OBJECT_OR_NULL,
+    },
 )
 _TENSOR = schemas.members(
     {
@@ -175,9 +178,10 @@ def _message(contract: Contract) -> Schema:
         "tensor": _TENSOR,
         "tftensor": _OBJECT,
     }
+    names = {**_TEXTS, "type": ["array", "null"]}
     data = {
         "oneOf": [
-            schemas.members({"names": _TEXTS, kind: schema}, [kind])
+            schemas.members({"names": names, kind: schema}, [kind])
             for kind, schema in kinds.items()
         ]
     }

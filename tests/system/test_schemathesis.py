@@ -14,8 +14,9 @@ from stack_process import ROOT, Stack, bearer
 
 _HOOKS = ROOT / "tests/schemathesis_rules/hooks.py"
 _EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES")
-# Paths of a version, further paths of an endpoint, and the model of numbers: the same code again.
-_REPEATED = r"(-v1|-\d+|breast-cancer)$"
+# The same code again: paths of a version, further paths of an endpoint, the model of numbers (which
+# /invocations asks), and paths that name no model.
+_REPEATED = r"(-v1|-\d+|breast-cancer)$|^(predict|seldon\.(predict|feedback|status|metadata))$"
 
 # One worker: two that compile at once crash CPython 3.11 ("AST constructor recursion depth").
 _CONFIGURATION = """

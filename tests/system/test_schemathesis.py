@@ -74,7 +74,8 @@ def test_schemathesis_finds_nothing(configuration: Path) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)]
     command += ["run", str(configuration.with_name("openapi.json"))]
     command += ["--max-examples", _EXAMPLES or "5"]
-    command += [] if _EXAMPLES else ["--exclude-operation-id-regex", _REPEATED]
+    # The same cases in every run of CI: what is found by chance is for the long run.
+    command += [] if _EXAMPLES else ["--seed", "1", "--exclude-operation-id-regex", _REPEATED]
     done = subprocess.run(
         command,
         cwd=configuration.parent,
@@ -82,7 +83,7 @@ def test_schemathesis_finds_nothing(configuration: Path) -> None:
         stdout=None if _EXAMPLES else subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=7200 if _EXAMPLES else 300,
+        timeout=7200 if _EXAMPLES else 600,
         check=False,
     )
 

@@ -18,6 +18,7 @@ from scanners import gixy_report, run
 
 SBOM_TOOLS = ROOT / ".venv-sbom" / "bin"
 VEX_FILE = ROOT / "deploy" / "vex.json"
+NOT_LOOKED_UP = "NOT LOOKED UP"
 _CVE = re.compile(r"CVE-\d{4}-\d+")
 # A release with published advisories: whoever knows of none has looked nothing up.
 _KNOWN_BAD = "jinja2==2.10\n"
@@ -100,10 +101,10 @@ def advisories() -> tuple[str, list[Finding]]:
         file.flush()
         control = _pip_audit(Path(file.name), "--no-deps", "--disable-pip")
     if not _vulnerabilities(control):
-        return "NOT LOOKED UP: the advisory service does not answer here", []
+        return f"{NOT_LOOKED_UP}: the advisory service does not answer here", []
     report = _pip_audit(ROOT / "requirements/extras.txt", "--require-hashes", "--disable-pip")
     if report is None:
-        return "NOT LOOKED UP: pip-audit --strict could not look all packages up", []
+        return f"{NOT_LOOKED_UP}: pip-audit --strict could not look all packages up", []
     findings = [
         Finding(
             "pip-audit", found["id"], f"{d['name']}=={d['version']}", found["description"][:200]

@@ -1,10 +1,12 @@
 """`gateway score` that was killed, stopped or overtaken: nothing is lost, doubled or mixed."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +136,31 @@ def test_ctrl_c_ends_in_order(scorer, how):
     check(scorer, "out.csv")
 
 
+def test_answers_are_on_the_disk_before_a_long_wait(scorer):
+    """Killed while it waits, for a plan's hour say, a run asks again for nothing it had."""
+    calls = iter(range(1, 10_000))
+    on_disk: list[int] = []
+
+    def before(_path: str) -> None:
+        if next(calls) == 6:
+            deadline = time.monotonic() + 20
+            while rows_on_disk(scorer) < 5 * CALL_ROWS and time.monotonic() < deadline:
+                time.sleep(0.02)  # A pause between polls, not a wait for a state.
+            on_disk.append(rows_on_disk(scorer))
+
+    scorer.served.before = before
+    names = str(scorer.folder / "in.csv"), "-o", str(scorer.folder / "out.csv")
+    scorer.run(*names, *OPTIONS, "--concurrency", "1")
+
+    assert on_disk == [5 * CALL_ROWS]
+
+
+def rows_on_disk(scorer: Scorer) -> int:
+    """What a run that is killed now would go on after."""
+    path = scorer.folder / "out.csv.progress"
+    return json.loads(path.read_bytes())["done"]["end"][0] if path.exists() else 0
+
+
 def test_another_file_is_not_continued(scorer):
     """A changed input, or other columns, belong to another job: --restart is needed."""
     end_at_call(scorer, "out.csv", 14, signal.SIGKILL)
@@ -161,14 +188,14 @@ def test_partial_file_that_was_touched_is_not_continued(scorer):
 
 
 def test_two_at_once_do_not_write_one_file(scorer):
-    """The second is told."""
+    """The second is told, and a third as well: being refused takes nobody's lock away."""
     with (scorer.folder / "out.csv.progress.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         names = str(scorer.folder / "in.csv"), "-o", str(scorer.folder / "out.csv")
-        result = scorer.run(*names, *OPTIONS)
+        results = [scorer.run(*names, *OPTIONS) for _ in range(2)]
 
-    assert result.exit_code == 1
-    assert "Another process is writing" in result.stderr
+    assert [result.exit_code for result in results] == [1, 1]
+    assert all("Another process is writing" in result.stderr for result in results)
 
 
 def test_a_promotion_in_between_is_not_mixed_in(scorer):

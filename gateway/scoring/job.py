@@ -13,7 +13,7 @@ from gateway.scoring.inputs import Input
 from gateway.scoring.journal import Done, JobFacts, Journal
 from gateway.scoring.outputs import Output
 from gateway.scoring.refused import RefusedReport
-from gateway.scoring.rows import Column, Scored
+from gateway.scoring.rows import Column, Position, Scored
 
 _SAVE_EVERY_S = 0.25
 _LOOK_EVERY_S = 0.5
@@ -84,6 +84,7 @@ class Job:
         self._watcher = watcher
         self._clock = clock
         self._saved_at = clock()
+        self._saved_end: Position | None = None
 
     def run(self, done: Done) -> Done:
         """Score all that is left, and put the output to its place.
@@ -117,6 +118,7 @@ class Job:
                 wait([in_flight[0]], timeout=_LOOK_EVERY_S)
                 if in_flight[0].done():
                     done = self._write(in_flight.popleft().result(), done)
+                done = self._saved_now_and_then(done)
                 self._watcher(done, self._files.source.size)
         finally:
             # What is written may be more than the journal says: tell it, whatever happened.
@@ -144,7 +146,12 @@ class Job:
                 f"All of the first {rows.count} rows were refused: see {self._files.refused.path}."
                 " If that is as it should be, the same command goes on."
             )
-        if self._clock() - self._saved_at >= _SAVE_EVERY_S:
-            done = self._files.save(done)
-            self._saved_at = self._clock()
         return done
+
+    def _saved_now_and_then(self, done: Done) -> Done:
+        """Called after waits too: what was answered before a long one shall not be asked again."""
+        if done.end == self._saved_end or self._clock() - self._saved_at < _SAVE_EVERY_S:
+            return done
+        self._saved_at = self._clock()
+        self._saved_end = done.end
+        return self._files.save(done)

@@ -87,12 +87,12 @@ def score_file(
 def _lock(output: Path, opened: ExitStack) -> None:
     """Keep a second run from the files of the first; it holds as long as this process lives."""
     file = opened.enter_context(output.with_name(f"{output.name}.progress.lock").open("ab"))
-    opened.callback(Path(file.name).unlink, missing_ok=True)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
-        opened.pop_all().close()
         raise ScoringFailed(f"Another process is writing {output}.") from exc
+    # Only whoever holds it takes it away: else a third run would find none.
+    opened.callback(Path(file.name).unlink, missing_ok=True)
 
 
 def _to_arrow() -> ToArrow | None:

@@ -16,9 +16,17 @@ def compare(old: Contract, new: Contract) -> tuple[Change, ...]:
     return (
         *feature_changes(old, new),
         *_output_changes(old, new),
+        *_message_changes(old, new),
         *_limit_changes(old, new),
         *word_changes("", "the model", old.description, new.description),
     )
+
+
+def _message_changes(old: Contract, new: Contract) -> Iterator[Change]:
+    for kind in sorted({*old.messages} - {*new.messages}):
+        yield Change("message_removed", "", True, f"Messages with {kind} are no longer taken.")
+    for kind in sorted({*new.messages} - {*old.messages}):
+        yield Change("message_added", "", False, f"Messages with {kind} are taken, too.")
 
 
 def _output_changes(old: Contract, new: Contract) -> Iterator[Change]:

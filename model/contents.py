@@ -17,7 +17,7 @@ from model.artifact import (
     scan,
     sha256_hex,
 )
-from model.component import ComponentModel
+from model.component import open_component
 from model.contract import Contract
 from model.declaration import DECLARATION_FILE, Declaration, parse_declaration, reject
 from model.engines.opening import open_engines
@@ -122,6 +122,8 @@ def derive_contents(
             "[parameters] are for the constructor of a Model.py; this model has none, so take the"
             " section out"
         )
+    if declaration.messages:
+        reject("[messages] are for a Model.py; this model has none, so take the section out")
     if contents.is_remote:
         remote: Model = _found("model.remote_derivation", "derive_remote")(
             declaration, name, version
@@ -160,7 +162,7 @@ def open_contents(
     declaration = contents.declaration
     if contents.is_component:
         parameters = declaration.parameters
-        return ComponentModel(contents.files, _module(contents), contract, parameters)
+        return open_component(contents.files, _module(contents), contract, parameters)
     if contents.is_remote:
         if declaration.remote is None:
             raise ArtifactRejected(f"{DECLARATION_FILE} names no remote engine.")

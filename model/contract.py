@@ -24,6 +24,7 @@ class Contract:
     """The promise of one version of a model. Features are in the model's own order.
 
     `cost` weighs the rows of a call where they are charged: 2.0 is twice an ordinary row.
+    `messages` are the kinds that a model of messages takes (see `model.message`); of tables, none.
     """
 
     model_name: str
@@ -34,6 +35,7 @@ class Contract:
     example: tuple[tuple[Any, ...], ...]
     limits: CallLimits = field(default_factory=CallLimits)
     cost: float = 1.0
+    messages: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, document: Any) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from model.message import KINDS, MESSAGE
 from model.plain_json import (
     damaged,
     finite_number,
@@ -30,6 +31,8 @@ _KEYS = (
     "limits",
     "cost",
 )
+# Not written where there are none, so that the manifests of tables stay as they were.
+_MESSAGES = "messages"
 _FEATURE_KEYS, _OUTPUT_KEYS, _LIMIT_KEYS = (
     tuple(field.name for field in dataclasses.fields(kind))
     for kind in (Feature, Output, CallLimits)
@@ -45,7 +48,7 @@ _CELL_TYPES: Mapping[str, tuple[type, ...]] = {
 
 def contract_to_json(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a contract by name, as lists, dicts and plain values; NaN becomes None."""
-    return {
+    document = {
         "model_name": facts["model_name"],
         "model_version": facts["model_version"],
         "description": facts["description"],
@@ -55,6 +58,8 @@ def contract_to_json(facts: Mapping[str, Any]) -> dict[str, Any]:
         "limits": _listing(facts["limits"], _LIMIT_KEYS),
         "cost": facts["cost"],
     }
+    kinds = list(facts[_MESSAGES])
+    return document | ({_MESSAGES: kinds} if kinds else {})
 
 
 def contract_from_json(document: Any) -> dict[str, Any]:
@@ -63,7 +68,8 @@ def contract_from_json(document: Any) -> dict[str, Any]:
     Raises:
         ArtifactRejected: anything missing, unknown, of another type or in contradiction.
     """
-    table = members("the contract", document, _KEYS)
+    known = (*_KEYS, _MESSAGES) if isinstance(document, dict) and _MESSAGES in document else _KEYS
+    table = members("the contract", document, known)
     features = tuple(map(_feature, listed("features", table["features"])))
     outputs = tuple(map(_output, listed("outputs", table["outputs"])))
     _refuse_repetition("feature", [feature.name for feature in features])
@@ -77,7 +83,17 @@ def contract_from_json(document: Any) -> dict[str, Any]:
         "example": tuple(_row(row, features) for row in listed("example", table["example"])),
         "limits": _limits(table["limits"]),
         "cost": _positive("cost", table["cost"]),
+        _MESSAGES: _messages(table[_MESSAGES], features) if _MESSAGES in table else (),
     }
+
+
+def _messages(value: Any, features: Sequence[Feature]) -> tuple[str, ...]:
+    kinds = tuple(text("a kind of message", kind) for kind in listed("messages", value))
+    if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= set(KINDS):
+        damaged("messages are of unknown kinds")
+    if [(feature.name, feature.datatype) for feature in features] != [(MESSAGE, "BYTES")]:
+        damaged("messages have other features")
+    return kinds
 
 
 def _listing(thing: Any, keys: Sequence[str]) -> dict[str, Any]:

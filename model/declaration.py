@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.declared_features import declared_features
+from model.declared_messages import declared_messages
 from model.declared_values import (
     DECLARATION_FILE,
     only_keys,
@@ -21,7 +22,18 @@ from model.signature import CallLimits, Feature
 
 __all__ = ["DECLARATION_FILE", "Declaration", "ExampleRow", "parse_declaration", "reject"]
 
-_SECTIONS = ("model", "features", "outputs", "example", "parameters", "limits", "remote")
+_SECTIONS = (
+    "model",
+    "features",
+    "outputs",
+    "example",
+    "parameters",
+    "limits",
+    "remote",
+    "messages",
+)
+# A message is one feature and one output, and its examples stand beside it.
+_NOT_WITH_MESSAGES = ("features", "outputs", "example", "remote")
 
 ExampleRow = Sequence[Any] | Mapping[str, Any]
 DeclaredOutput = tuple[str, str, tuple[str, ...] | None]
@@ -39,6 +51,7 @@ class Declaration:
         parameters: what the model's own class is made with, as TOML gives it.
         cost: as in `Contract`.
         remote: the engine that runs the model instead of an artifact.
+        messages: examples, as JSON text, where the model's own class takes messages.
     """
 
     description: str = ""
@@ -49,6 +62,7 @@ class Declaration:
     limits: CallLimits = field(default_factory=CallLimits)
     cost: float = 1.0
     remote: RemoteAddress | None = None
+    messages: tuple[str, ...] = ()
 
 
 def parse_declaration(data: bytes) -> Declaration:
@@ -68,6 +82,9 @@ def parse_declaration(data: bytes) -> Declaration:
     parameters = document.get("parameters", {})
     if not isinstance(parameters, dict):
         reject("[parameters] must be a table")
+    both = [section for section in _NOT_WITH_MESSAGES if section in document]
+    if "messages" in document and both:
+        reject(f"a model that takes messages has no {both[0]}; take [messages] or that out")
     return Declaration(
         description=text("[model] description", model.get("description", "")),
         features=declared_features(document.get("features", [])),
@@ -77,6 +94,7 @@ def parse_declaration(data: bytes) -> Declaration:
         limits=_limits(limits),
         cost=positive_number("cost of [limits]", limits.get("cost", 1.0)),
         remote=parse_remote(document["remote"]) if "remote" in document else None,
+        messages=declared_messages(document["messages"]) if "messages" in document else (),
     )
 
 

@@ -38,7 +38,7 @@ def component(name: str, model_toml: str = "", files: Files | None = None) -> An
     """
     given = (files or {}).items()
     encoded = {path: data.encode() if isinstance(data, str) else data for path, data in given}
-    if "[example]" not in model_toml:
+    if "[example]" not in model_toml and "[messages]" not in model_toml:
         model_toml += TWO_FEATURES
     declaration = parse_declaration(model_toml.encode())
     return derive_component(encoded or files_of(name), name, "example", "1", declaration)

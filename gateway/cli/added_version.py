@@ -23,6 +23,11 @@ def added_text(manifest: Manifest) -> str:
 
 
 def _promise(promised: Contract) -> Iterator[str]:
+    if promised.messages:
+        yield f"POST /seldon/models/{promised.model_name}/api/v1.0/predictions"
+        yield f"  takes  a SeldonMessage with {' or '.join(promised.messages)}"
+        yield f"  try    {promised.example[0][0][:_SHOWN_CHARACTERS]}"
+        return
     yield f"POST /v1/models/{promised.model_name}/predict"
     yield from map(_taken, promised.features[:_SHOWN_FEATURES])
     more = len(promised.features) - _SHOWN_FEATURES

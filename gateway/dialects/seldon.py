@@ -26,12 +26,12 @@ TEXT = "text/plain; charset=utf-8"
 
 
 def predict(call: Call) -> Reply:
-    """One output as a table, in the kind that was sent."""
+    """One output as a table, in the kind that was sent; or the message that the model answers."""
     model = call.model()
     names = output_names(model.contract, call.query("output"))
     document, countable = read_document(call)
     asked = _reader(call, model).read(document, whole=countable)
-    prediction = call.predict(model, asked.rows())
+    prediction = call.predict(model, asked.batch)
     return answer(prediction, model.contract, asked.kind, asked.meta, names)
 
 
@@ -77,14 +77,13 @@ def status(call: Call) -> Reply:
 def metadata(call: Call) -> Reply:
     """What the model takes and gives, as a class of Seldon's would say in `init_metadata`."""
     contract = call.model().contract
-    kind = "tensor" if contract.dense else "ndarray"
     return Reply(
         encode_json(
             {
                 "name": contract.model_name,
                 "versions": [contract.model_version],
                 "platform": "model-gateway",
-                "inputs": [_table(kind, contract.feature_names)],
+                "inputs": _inputs(contract),
                 "outputs": _outputs(contract),
                 "custom": {"description": contract.description},
             }
@@ -93,7 +92,16 @@ def metadata(call: Call) -> Reply:
     )
 
 
+def _inputs(contract: Contract) -> list[dict[str, Any]]:
+    if contract.messages:
+        return [{"messagetype": kind} for kind in contract.messages]
+    return [_table("tensor" if contract.dense else "ndarray", contract.feature_names)]
+
+
 def _outputs(contract: Contract) -> list[dict[str, Any]]:
+    if contract.messages:
+        # What it answers is known when it does.
+        return []
     names = output_names(contract, "")
     described = [output for output in contract.outputs if output.name in names]
     return [

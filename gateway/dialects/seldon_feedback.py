@@ -42,7 +42,7 @@ def read_feedback(document: JsonDocument, reader: Reader) -> Feedback:
     if reward is None and truth is None:
         raise BadRequest(f"The feedback has neither reward nor truth. {_SHAPE}")
     request = reader.read(document.part("request", arrays_beside=0), whole=False)
-    batch = request.rows()
+    batch = request.batch
     if truth is not None and len(truth) != batch.row_count:
         raise BadRequest(f"truth has {len(truth)} rows for {batch.row_count} of the request.")
     return Feedback(batch, 0.0 if reward is None else read_reward(reward), truth, request.meta)

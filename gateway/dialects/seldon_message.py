@@ -3,9 +3,9 @@
 Source: Seldon Core v1, proto/prediction.proto and its wrapper's behaviour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -15,9 +15,9 @@ from gateway.errors import BadRequest
 from gateway.wire.json_document import JsonDocument
 from gateway.wire.tensor_proto import from_tensor_proto
 from model import Batch, Contract
+from model.message import KINDS, is_payload, message_batch
 
-RAW = ("binData", "strData", "jsonData")
-_PAYLOADS = ("data", *RAW, "customData")
+_PAYLOADS = ("data", *KINDS, "customData")
 _MEMBERS = frozenset({*_PAYLOADS, "meta", "status"})
 _TABLES = ("ndarray", "tensor", "tftensor")
 # Where the number of other arrays is not known, no array passes as what the fast way takes.
@@ -30,20 +30,13 @@ class Message:
     """A message that was read.
 
     Attributes:
-        kind: ndarray, tensor or tftensor, with the rows in `batch`; or binData, strData or
-            jsonData, with what was sent in `value`.
+        kind: ndarray, tensor or tftensor; or strData, binData or jsonData.
+        batch: the rows of the table; or, for a model of messages, the message as its one row.
     """
 
     kind: str
     meta: Meta
-    batch: Batch | None = None
-    value: Any = None
-
-    def rows(self) -> Batch:
-        """The rows of a table. Raises: BadRequest, where it is none."""
-        if self.batch is None:
-            raise BadRequest(f"This model takes data, not {self.kind}. {_SHAPES}")
-        return self.batch
+    batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +77,28 @@ class Reader:
         meta = document.aside("meta") if "meta" in names else None
         said = read_meta(meta, self.puid, self.request_id)
         if given[0] == "data":
+            if self.contract.messages:
+                self._refuse_kind("data")
             kind, batch = self._table(document, _arrays_in(meta) if whole else None)
             return Message(kind, said, batch)
-        return Message(given[0], said, value=_raw(given[0], document.aside(given[0])))
+        sent = {**(meta or {}), "puid": said.puid}
+        return Message(given[0], said, self._raw(given[0], document.aside(given[0]), sent))
+
+    def _raw(self, kind: str, value: Any, meta: Mapping[str, Any]) -> Batch:
+        if not self.contract.messages:
+            raise BadRequest(f"This model takes data, not {kind}. {_SHAPES}")
+        if kind not in self.contract.messages:
+            self._refuse_kind(kind)
+        if not is_payload(kind, value, self.contract.messages):
+            wanted = {"strData": "text", "binData": "text in base64"}.get(kind, "less deep")
+            raise BadRequest(f"{kind} must be {wanted}.")
+        try:
+            return message_batch({kind: value, "meta": meta})
+        except TypeError as exc:
+            raise BadRequest(f"{kind} or meta has a number that is too large.") from exc
+
+    def _refuse_kind(self, kind: str) -> NoReturn:
+        raise BadRequest(f"This model takes {' or '.join(self.contract.messages)}, not {kind}.")
 
     def _table(self, document: JsonDocument, arrays_in_meta: int | None) -> tuple[str, Batch]:
         data = document.part("data", arrays_beside=_UNKNOWN)
@@ -128,11 +140,3 @@ def _names(names: Any) -> list[str]:
 def _arrays_in(value: Any) -> int:
     """How many `[` this has in the body, if it was written without escapes there."""
     return 0 if value is None else orjson.dumps(value).count(b"[")
-
-
-def _raw(kind: str, value: Any) -> Any:
-    if kind == "customData":
-        raise BadRequest("customData is not understood here.")
-    if kind != "jsonData" and not isinstance(value, str):
-        raise BadRequest(f"{kind} must be text.")
-    return value

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from gateway.dialects import schemas
 from gateway.dialects.operation import Answer, Body, Operation, Parameter, Schema, Shared, Tag
 from gateway.errors import DuplicateKey, InvalidInput, NotReady
@@ -13,6 +15,7 @@ TAG = Tag("Seldon v1", "As Seldon Core v1 serves models; its clients work with a
 PLAIN = "text/plain"
 
 _TEXT: Schema = {"type": "string"}
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
 _TEXTS = {"type": "array", "items": _TEXT}
 _OBJECT: Schema = {"type": "object"}
 # The language of these messages takes null for what is absent.
@@ -60,6 +63,9 @@ ERROR = Body(
         schemas.members({"status": _STATUS, "meta": schemas.members({"tags": _TAGS})}),
     ),
 )
+_ABOUT_OUTPUTS = (
+    " The answer has the probabilities, where there are any; `output` names another output."
+)
 _OUTPUT = Parameter("output", "query", "Which of the model's outputs the answer has.", _TEXT)
 _PUID = Parameter(
     "Seldon-Puid",
@@ -81,18 +87,16 @@ READY = Operation(
 
 def predict(contract: Contract) -> Operation:
     """POST …/predictions."""
-    example = {"data": {"names": contract.feature_names, "ndarray": list(contract.example)}}
     forms = (Body(MULTIPART, _OBJECT), Body(URLENCODED, schemas.members({"json": _TEXT})))
     return Operation(
         TAG,
         f"Predict with {contract.model_name}, as Seldon does",
-        {200: Answer("One output of the model, in the kind that was sent.", (_answer(),))},
+        {200: Answer(_answers(contract), (_answer(contract),))},
         description=(
-            f"{contract.description} The answer has the probabilities, where there are any;"
-            " `output` names another output. A form has the message in its field `json`, or a part"
-            " for each of its members."
+            f"{contract.description}{'' if contract.messages else _ABOUT_OUTPUTS}"
+            " A form has the message in its field `json`, or a part for each of its members."
         ).strip(),
-        request=(Body(JSON, _message(contract), {"ndarray": example}), *forms),
+        request=(Body(JSON, _message(contract), _examples(contract)), *forms),
         parameters=(_OUTPUT, _PUID),
         problems=(InvalidInput, DuplicateKey),
     )
@@ -100,7 +104,7 @@ def predict(contract: Contract) -> Operation:
 
 def feedback(contract: Contract) -> Operation:
     """POST …/feedback."""
-    asked = {"data": {"ndarray": list(contract.example)}}
+    asked = next(iter(_examples(contract).values()))
     said = schemas.members(
         {
             "request": _message(contract),
@@ -153,7 +157,8 @@ def metadata(contract: Contract) -> Operation:
             "schema": schemas.members(
                 {"names": _TEXTS, "shape": {"type": "array", "items": {"type": "integer"}}}
             ),
-        }
+        },
+        ["messagetype"],
     )
     said = schemas.members(
         {
@@ -172,7 +177,27 @@ def metadata(contract: Contract) -> Operation:
     )
 
 
+def _answers(contract: Contract) -> str:
+    if contract.messages:
+        return "The message that the model answers."
+    return "One output of the model, in the kind that was sent."
+
+
+def _examples(contract: Contract) -> dict[str, Any]:
+    if contract.messages:
+        messages = [orjson.loads(text) for (text,) in contract.example]
+        return {kind: message for message in messages for kind in message}
+    rows = list(contract.example)
+    return {"ndarray": {"data": {"names": contract.feature_names, "ndarray": rows}}}
+
+
 def _message(contract: Contract) -> Schema:
+    if contract.messages:
+        known = {"strData": _TEXT, "binData": _BASE64, "jsonData": {"not": {"type": "null"}}}
+        wanted = {kind: known[kind] for kind in contract.messages}
+        sent = schemas.members({**wanted, "meta": _META}, [])
+        one_of = {"oneOf": [{"required": [kind]} for kind in contract.messages]}
+        return Shared(schemas.of_model(contract, "SeldonMessage"), {**sent, **one_of})
     kinds: dict[str, Schema] = {
         "ndarray": schemas.rows(contract),
         "tensor": _TENSOR,
@@ -189,7 +214,14 @@ def _message(contract: Contract) -> Schema:
     return Shared(schemas.of_model(contract, "SeldonMessage"), message)
 
 
-def _answer() -> Body:
+def _answer(contract: Contract) -> Body:
+    if contract.messages:
+        payloads = {"data": _OBJECT, "strData": _TEXT, "binData": _BASE64, "jsonData": {}}
+        said = {
+            **schemas.members({**_ANSWERED, **payloads}, ["meta"]),
+            "oneOf": [{"required": [kind]} for kind in payloads],
+        }
+        return Body(JSON, Shared("SeldonMessageAnswer", said))
     message = {
         **schemas.members({**_ANSWERED, "data": _OBJECT, "jsonData": {}}, ["meta"]),
         "oneOf": [{"required": ["data"]}, {"required": ["jsonData"]}],

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from gateway.dialects.endpoint import Reply
 from gateway.dialects.seldon_meta import PUID_HEADER, Meta
 from gateway.errors import BadRequest, Problem
@@ -11,6 +13,7 @@ from gateway.wire.media_type import JSON
 from gateway.wire.tensor_proto import to_tensor_proto
 from model import Contract, Output, Prediction
 from model.batch import Array
+from model.message import MESSAGE
 
 # Seldon's server for scikit-learn answers with probabilities, where there are any.
 _PREFERRED = ("probabilities", "predictions")
@@ -41,7 +44,9 @@ def output_names(contract: Contract, wanted: str) -> tuple[str, ...]:
 def answer(
     prediction: Prediction, contract: Contract, kind: str, meta: Meta, names: tuple[str, ...]
 ) -> Reply:
-    """A prediction: one output as a table, several as jsonData."""
+    """A prediction: one output as a table, several as jsonData; a message as it is."""
+    if contract.messages:
+        return message(orjson.loads(str(prediction.outputs[MESSAGE][0])), meta.of(prediction))
     outputs = {name: prediction.outputs[name] for name in names}
     if len(outputs) > 1:
         return message({"jsonData": outputs}, meta.of(prediction))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from model.component.hooks import MESSAGE, ROWS, Hook
 from model.component.raised import is_not_implemented
 from model.errors import ArtifactRejected
 
+_A = TypeVar("_A")
+
 Ask = Callable[[Array, list[str]], Answer]
 
 # The order in which Seldon's MODEL looks for what answers; a class that only transforms answers as
@@ -20,8 +22,12 @@ Ask = Callable[[Array, list[str]], Answer]
 _ANSWERING = ("predict_raw", "predict", "transform_input", "transform_output")
 
 
-def choose(component: Component, rows: Array, names: list[str]) -> tuple[Ask, Answer]:
-    """The hook that answers these rows, for good, and its answer to them.
+def choose(
+    component: Component,
+    ask_by: Callable[[Component, str], Callable[..., _A] | None],
+    *question: Any,
+) -> tuple[Callable[..., _A], _A]:
+    """The hook that answers this question, for good, and its answer to it.
 
     A hook that raises Seldon's "not implemented" is not there, as in its base class.
 
@@ -29,11 +35,11 @@ def choose(component: Component, rows: Array, names: list[str]) -> tuple[Ask, An
         ArtifactRejected: no hook answers. Whatever a hook raises passes through.
     """
     for name in _ANSWERING:
-        ask = _ask_by(component, name)
+        ask = ask_by(component, name)
         if ask is None:
             continue
         try:
-            return ask, ask(rows, names)
+            return ask, ask(*question)
         except Exception as exc:
             # A `predict` that meets a NotImplementedError of some library has failed.
             seldons = not isinstance(exc, NotImplementedError)
@@ -50,7 +56,7 @@ def require_callable(component: Component) -> None:
     Raises:
         ArtifactRejected: it cannot be called with what hooks are given.
     """
-    any(_ask_by(component, name) for name in _ANSWERING)
+    any(ask_rows_by(component, name) for name in _ANSWERING)
 
 
 def rows_of(batch: Batch) -> Array:
@@ -70,7 +76,8 @@ def rows_of(batch: Batch) -> Array:
     return rows
 
 
-def _ask_by(component: Component, name: str) -> Ask | None:
+def ask_rows_by(component: Component, name: str) -> Ask | None:
+    """The way to ask this hook about rows; None where it is not there."""
     if name == "predict_raw":
         raw = component.hook(name, MESSAGE)
         return None if raw is None else _raw(raw)

@@ -45,6 +45,16 @@ class Component:
         found = getattr(self.instance, name, None)
         return self.ask(name) if callable(found) else found
 
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the columns of its answers, where it says any. Raises: ArtifactRejected."""
+        names = self.value("class_names")
+        if names is None:
+            return ()
+        names = names.tolist() if hasattr(names, "tolist") else names
+        if not isinstance(names, (list, tuple)):
+            raise ArtifactRejected(f"class_names of {self.name} does not give a list.")
+        return tuple(map(str, names))
+
     def hook(self, name: str, offered: Offered) -> Hook | None:
         """A hook by name. Raises: ArtifactRejected, for a signature that cannot be called."""
         return find_hook(self.instance, name, offered)

@@ -7,22 +7,25 @@ from typing import Any
 from model.batch import Array
 from model.component.answers import PREDICTIONS, Answer
 from model.component.asking import require_callable
+from model.component.calling import proving
 from model.component.cells import datatype_of
 from model.component.construction import Component
 from model.component.features import find_features
+from model.component.messages import MessageModel
 from model.component.metadata import Metadata, read_metadata
-from model.component.model import ComponentModel, first_answer, proving
+from model.component.model import ComponentModel, first_answer
 from model.contract import Contract
 from model.declaration import Declaration, reject
 from model.errors import ArtifactRejected, InvalidInput
 from model.example import declared_rows, typical_rows
+from model.message import kind_of, message_signature
 from model.protocol import require_complete
 from model.signature import Output
 
 
 def derive_component(
     files: Mapping[str, bytes], module: str, name: str, version: str, declaration: Declaration
-) -> ComponentModel:
+) -> ComponentModel | MessageModel:
     """The model of the class `module`.`module` in these files, its contract proved on its example.
 
     Args:
@@ -31,12 +34,14 @@ def derive_component(
 
     Raises:
         ArtifactRejected: it cannot be constructed, loaded or asked, does not tell its features,
-            contradicts model.toml, or gives no table.
+            contradicts model.toml, or gives no table; or no message, where that has [messages].
     """
     component = Component(files, module, declaration.parameters)
     # Before its features: who has to write those down shall have a class that can be asked.
     require_callable(component)
     metadata = _metadata(component)
+    if declaration.messages:
+        return _of_messages(component, metadata, name, version, declaration)
     features, columns = find_features(component, metadata, declaration)
     if declaration.example_rows:
         rows = declared_rows(declaration.example_rows, features)
@@ -54,10 +59,32 @@ def derive_component(
     )
     _check_example(draft)
     _, answer = first_answer(component, draft)
-    names = _class_names(component) or answer.names or metadata.output_names
+    names = component.class_names() or answer.names or metadata.output_names
     contract = dataclasses.replace(draft, outputs=_outputs(answer, names, declaration))
     model = ComponentModel.of(component, contract)
     _prove(component, model)
+    return model
+
+
+def _of_messages(
+    component: Component, metadata: Metadata, name: str, version: str, declaration: Declaration
+) -> MessageModel:
+    kinds = tuple(dict.fromkeys(kind_of(text) for text in declaration.messages))
+    feature, output = message_signature(kinds)
+    contract = Contract(
+        name,
+        version,
+        declaration.description or metadata.description,
+        (feature,),
+        (output,),
+        tuple((text,) for text in declaration.messages),
+        declaration.limits,
+        declaration.cost,
+        kinds,
+    )
+    model = MessageModel(component, contract)
+    with proving(component):
+        model.predict(contract.example_batch)
     return model
 
 
@@ -76,16 +103,6 @@ def _check_example(contract: Contract) -> None:
         fault = exc.faults[0]
         subject = "it" if fault.feature is None else repr(fault.feature)
         reject(f"in the example, {subject} has {fault.found}, expected is {fault.expected}")
-
-
-def _class_names(component: Component) -> tuple[str, ...]:
-    names = component.value("class_names")
-    if names is None:
-        return ()
-    names = names.tolist() if hasattr(names, "tolist") else names
-    if not isinstance(names, (list, tuple)):
-        raise ArtifactRejected(f"class_names of {component.name} does not give a list.")
-    return tuple(map(str, names))
 
 
 def _outputs(

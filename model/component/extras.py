@@ -22,7 +22,7 @@ def check_tags(tags: Any) -> dict[str, Any]:
         return {}
     if not isinstance(tags, Mapping):
         raise ModelFailed(f"tags gives a {type(tags).__name__}, not a dict")
-    plain: dict[str, Any] = _plain(tags, "tags", _DEPTH)
+    plain: dict[str, Any] = to_plain(tags, "tags", _DEPTH)
     return plain
 
 
@@ -41,7 +41,7 @@ def check_metrics(metrics: Any) -> list[dict[str, Any]]:
 def _metric(metric: Any) -> dict[str, Any]:
     if not isinstance(metric, Mapping):
         raise ModelFailed("metrics has an entry that is no dict")
-    plain: dict[str, Any] = _plain(metric, "metrics", _DEPTH)
+    plain: dict[str, Any] = to_plain(metric, "metrics", _DEPTH)
     key, kind, value = plain.get("key"), plain.get("type"), plain.get("value")
     if not isinstance(key, str) or not key:
         raise ModelFailed("metrics has an entry without a key")
@@ -55,8 +55,11 @@ def _metric(metric: Any) -> dict[str, Any]:
     return {"key": key, "type": kind, "value": value} | ({"tags": tags} if tags else {})
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
-    """The value as JSON has it; numpy's as Python's, NaN and infinity as None."""
+def to_plain(value: Any, where: str, depth: int) -> Any:
+    """The value as JSON has it; numpy's as Python's, NaN and infinity as None.
+
+    Raises: ModelFailed, where it has no JSON form, or is deeper than that.
+    """
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if value is None or isinstance(value, (str, bool)) or (type(value) is int and value in _INT64):
@@ -64,7 +67,7 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if depth and isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        return {name: _plain(part, where, depth - 1) for name, part in value.items()}
+        return {name: to_plain(part, where, depth - 1) for name, part in value.items()}
     if depth and isinstance(value, (list, tuple)):
-        return [_plain(part, where, depth - 1) for part in value]
+        return [to_plain(part, where, depth - 1) for part in value]
     raise ModelFailed(f"{where} has a {type(value).__name__} that has no JSON form")

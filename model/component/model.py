@@ -1,22 +1,21 @@
 """A class of Seldon's convention as a model."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from model.batch import Array, Batch
 from model.component.answers import Answer
-from model.component.asking import Ask, choose, rows_of
+from model.component.asking import Ask, ask_rows_by, choose, rows_of
+from model.component.calling import optional, proving, raise_refusal
 from model.component.cells import to_datatype
 from model.component.construction import Component
 from model.component.extras import check_metrics, check_tags
-from model.component.hooks import FEEDBACK, NOTHING, Hook
-from model.component.raised import is_not_implemented, refusal_in
+from model.component.hooks import FEEDBACK, NOTHING
+from model.component.raised import is_not_implemented
 from model.contract import Contract
-from model.errors import ArtifactRejected, ModelFailed
+from model.errors import ModelFailed
 from model.protocol import TaggedOutputs
 
 
@@ -58,8 +57,8 @@ class ComponentModel:
         """
         answer = self._asked(rows_of(batch))
         outputs = self._promised(answer)
-        tags = check_tags(_optional(self._tags)) | check_tags(answer.tags)
-        metrics = [*check_metrics(_optional(self._metrics)), *check_metrics(answer.metrics)]
+        tags = check_tags(optional(self._tags)) | check_tags(answer.tags)
+        metrics = [*check_metrics(optional(self._metrics)), *check_metrics(answer.metrics)]
         return TaggedOutputs(outputs, tags, metrics)
 
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
@@ -74,7 +73,7 @@ class ComponentModel:
             self._feedback(rows_of(batch), list(self._names), reward, known, None)
         except Exception as exc:
             if not is_not_implemented(exc):
-                _raise_refusal(exc)
+                raise_refusal(exc)
                 raise
 
     def _settle(self, component: Component, contract: Contract) -> None:
@@ -93,7 +92,7 @@ class ComponentModel:
             # It would end the worker, and with it the calls of everybody else.
             raise ModelFailed(f"{self._component.name} ends the process") from exc
         except Exception as exc:
-            _raise_refusal(exc)
+            raise_refusal(exc)
             raise
 
     def _promised(self, answer: Answer) -> dict[str, Array]:
@@ -117,45 +116,4 @@ def first_answer(component: Component, contract: Contract) -> tuple[Ask, Answer]
     """
     with proving(component):
         rows = rows_of(contract.example_batch)
-        return choose(component, rows, list(contract.feature_names))
-
-
-@contextmanager
-def proving(component: Component) -> Iterator[None]:
-    """Within this the component is asked for the first time, in its folder.
-
-    Raises: ArtifactRejected, with what the operator should do about any failure.
-    """
-    try:
-        with component.placed.at_home(), warnings.catch_warnings():
-            # Whether it answers is the question here; what it thinks of the example is not.
-            warnings.simplefilter("ignore")
-            yield
-    except ArtifactRejected:
-        raise
-    except ModelFailed as exc:
-        raise ArtifactRejected(f"The answer of {component.name} cannot be used: {exc}.") from exc
-    except (Exception, SystemExit) as exc:
-        refused = refusal_in(exc)
-        said = component.origin(exc) if refused is None else refused.message
-        raise ArtifactRejected(
-            f"{component.name} does not answer its example ({said});"
-            " correct it, or give rows that it answers in [example] of model.toml."
-        ) from exc
-
-
-def _optional(hook: Hook | None) -> Any:
-    try:
-        return None if hook is None else hook()
-    except Exception as exc:
-        if is_not_implemented(exc):
-            return None
-        raise
-
-
-def _raise_refusal(exc: Exception) -> None:
-    refused = refusal_in(exc)
-    if refused is exc:
-        return
-    if refused is not None:
-        raise refused from exc
+        return choose(component, ask_rows_by, rows, list(contract.feature_names))

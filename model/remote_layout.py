@@ -11,7 +11,7 @@ from model.contract import Contract
 from model.errors import ArtifactRejected, ModelFailed
 from model.open_inference import Tensor, require_list, require_text
 from model.signature import Feature
-from model.tensor_data import is_datatype, number_type
+from model.tensor_data import number_type
 
 # The extension that an engine names if it takes and gives tensors in bytes.
 BINARY = "binary_tensor_data"
@@ -64,7 +64,8 @@ def read_metadata(model: Mapping[str, Any], server: Mapping[str, Any]) -> Engine
 def _place(entry: dict[str, Any]) -> TensorPlace:
     name, datatype = require_text(entry, "name"), require_text(entry, "datatype")
     shape = entry.get("shape")
-    if not is_datatype(datatype):
+    # BF16 can be read, not written.
+    if number_type(datatype) is None and datatype not in {"BOOL", "BYTES"}:
         raise ModelFailed(f"the engine's input {name!r} has a datatype that is not supported")
     sizes = shape if isinstance(shape, list) else []
     whole = all(type(size) is int and (size == -1 or size > 0) for size in sizes)

@@ -44,6 +44,7 @@ class AppFixture:
     limiter: PartnerLimiter
     follower: ModelFollower
     shadowing: Shadowing
+    statistics: ModelStatistics
 
     def add_model(self, name: str, estimator: object, model_toml: str = "") -> None:
         """Add an estimator as version 1 and bring it into service."""
@@ -148,8 +149,11 @@ def make_app(
     follower = ModelFollower(control.watcher, served)
     follower.follow()
     create_status_database(configured.status_url)
-    statistics = writing_engine(configured.status_url, durable=False)
-    shadowing = Shadowing(partial(add_shadow_statistics, statistics))
+    status = writing_engine(configured.status_url, durable=False)
+    shadowing, statistics = (
+        Shadowing(partial(add_shadow_statistics, status)),
+        ModelStatistics(status),
+    )
     app = create_app(
         configured,
         control.watcher,
@@ -157,11 +161,13 @@ def make_app(
         flask_limiter,
         limiter,
         lambda: served.ready,
-        ModelStatistics(statistics),
+        statistics,
         shadowing=shadowing,
     )
     app.test_client_class = FinishingClient
-    return AppFixture(control, app, app.test_client(), served, limiter, follower, shadowing)
+    return AppFixture(
+        control, app, app.test_client(), served, limiter, follower, shadowing, statistics
+    )
 
 
 def add_model(control: ControlFixture, name: str, estimator: object, model_toml: str = "") -> None:

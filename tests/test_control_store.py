@@ -110,6 +110,7 @@ WRITES: dict[str, Callable[[ControlStore], int]] = {
     "shadow_ended": lambda s: s.end_shadow("beer"),
     "model_retired": lambda s: s.retire_model("beer", "1", 2000.0),
     "model_withdrawn": lambda s: s.withdraw_model("beer", 0.0),
+    "model_unloaded": lambda s: s.unload_model("beer"),
 }
 
 
@@ -132,7 +133,7 @@ def test_every_write_bumps_the_revision_and_leaves_its_row(
 def test_every_method_that_changes_something_is_in_these_tests() -> None:
     """A new one must be added above."""
     reads = {"partner", "partners", "secrets_of", "signing_keys", "key_replaced_at"}
-    reads |= {"ever_had_key"}
+    reads |= {"ever_had_key", "last_promoted", "written_by"}
     reads |= {"model_versions", "audit_entries", "claim_unlogged_audit", "hold_open", "close"}
     writes = {name for name in vars(ControlStore) if not name.startswith("_")} - reads
 

@@ -43,6 +43,7 @@ def make_container(folder: Path, partner: str = "acme", **settings: Any) -> Cont
         ordinary.models,
         ordinary.limiter,
         lambda: ordinary.models.ready,
+        ordinary.statistics,
     )
     return Container(ordinary, app)
 

@@ -11,13 +11,20 @@ from flask import Response, after_this_request
 from gateway.admission import Admission
 from gateway.control.model_statistics import Asked
 from gateway.deadline import DeadlineRunner
-from gateway.errors import UnknownModel
+from gateway.errors import DeadlineExceeded, ModelUnavailable, UnknownModel
 from gateway.model_statistics import ModelStatistics
 from gateway.principal import ADMIN
 from gateway.request_context import context, note
 from gateway.shadow import Shadowing
 from gateway.sunset import ending_fields
-from model import Batch, ModelNotReady, Prediction, ServedModel, ServedModels, SiftedRows
+from model import (
+    Batch,
+    ModelNotReady,
+    Prediction,
+    ServedModel,
+    ServedModels,
+    SiftedRows,
+)
 
 log = structlog.get_logger()
 
@@ -181,6 +188,30 @@ class Inference:
             remaining_s=model.allowed_s(current.remaining_s()),
         )
         current.enter("")
+
+    def health_status(self, model: ServedModel) -> Mapping[str, Any] | None:
+        """What the model's own code says of how it is; None where it has none, or says nothing.
+
+        Raises: RateLimited, Overloaded; ModelUnwell (the model's), ModelUnavailable if it is late.
+        """
+        if not model.reports_health:
+            return None
+        current = context()
+        current.enter("limits")
+        # Before its code runs: failures are not charged afterwards.
+        self._admission.charge(0)
+        current.enter("predict")
+        remaining_s = model.allowed_s(current.remaining_s())
+        try:
+            # Nothing is known of how long it takes.
+            return self._deadline.run(
+                model.health_status, estimate_s=remaining_s, remaining_s=remaining_s
+            )
+        except DeadlineExceeded as exc:
+            detail = "The model did not say in time how it is."
+            raise ModelUnavailable(detail, retry_after_s=5) from exc
+        finally:
+            current.enter("")
 
     def _shadow(
         self, model: ServedModel, batch: Batch, prediction: Prediction, duration_s: float

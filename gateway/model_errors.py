@@ -36,6 +36,11 @@ def problem_from_model(exc: model.ModelError) -> Problem:
     return ModelFailed()
 
 
+def _unwell(exc: model.ModelUnwell) -> Problem:
+    log.error("model_failed", reason=str(exc), causes=_causes(exc.__cause__ or exc))
+    return ModelUnavailable("The model says that it is not well.", retry_after_s=_RETRY_AFTER_S)
+
+
 def _causes(exc: BaseException) -> list[dict[str, Any]]:
     """What was raised and where, the first cause last; the whole traceback without its texts."""
     # Models quote their input in the texts of their exceptions, and inputs are not logged.
@@ -90,5 +95,6 @@ _PROBLEMS: Mapping[type[model.ModelError], Callable[[Any], Problem]] = {
     model.UnknownVersion: lambda _: UnknownVersion("See versions in GET /v1/models/{model}."),
     model.ModelNotReady: lambda _: ModelUnavailable(retry_after_s=_RETRY_AFTER_S),
     model.ModelUnavailable: _unavailable,
+    model.ModelUnwell: _unwell,
     model.ModelTimedOut: lambda _: DeadlineExceeded("The model did not answer in time."),
 }

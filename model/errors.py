@@ -54,6 +54,10 @@ class ModelUnavailable(ModelError):
         self.retry_after_s = retry_after_s
 
 
+class ModelUnwell(ModelError):
+    """The model's own code says that it is not well. The cause is chained."""
+
+
 class ModelTimedOut(ModelError):
     """What runs the model did not answer within the time it has."""
 

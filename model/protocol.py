@@ -33,6 +33,14 @@ class TakesFeedback(Protocol):
 
 
 @runtime_checkable
+class ReportsHealth(Protocol):
+    """A model that may have something to say of how it is."""
+
+    def health_status(self) -> Mapping[str, Any] | None:
+        """A payload of Seldon's by its kind, None for nothing. Raises anything: it is not well."""
+
+
+@runtime_checkable
 class RunsElsewhere(Protocol):
     """A model on another engine, which may be away while this one loads: so it is not measured.
 

@@ -20,11 +20,13 @@ from model.errors import (
     ModelFailed,
     ModelTimedOut,
     ModelUnavailable,
+    ModelUnwell,
     Refused,
 )
 from model.protocol import (
     Model,
     Prediction,
+    ReportsHealth,
     RunsElsewhere,
     TaggedOutputs,
     TakesFeedback,
@@ -135,6 +137,22 @@ class ServedModel:
             raise
         except Exception as exc:
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
+
+    def health_status(self) -> Mapping[str, Any] | None:
+        """What the model says of how it is, where it says anything: a payload of Seldon's.
+
+        Raises: ModelUnwell.
+        """
+        if not isinstance(self._model, ReportsHealth):
+            return None
+        try:
+            return self._model.health_status()
+        except Exception as exc:
+            raise ModelUnwell(f"{self.name} {self.version} is not well") from exc
+
+    @property
+    def reports_health(self) -> bool:
+        return isinstance(self._model, ReportsHealth)
 
     def estimate_s(self, row_count: int) -> float:
         """How long `predict` will take, on the straight line through what was measured at load.

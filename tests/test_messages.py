@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,19 @@ examples = [{strData = "some text"}, {binData = "AAEC"}, {jsonData = {a = [1, 2.
 ONLY_JSON = "[messages]\nexamples = [{jsonData = 1}]\n"
 ECHO = "/seldon/models/echo/api/v1.0/predictions"
 RAW = "/seldon/models/raw/api/v1.0/predictions"
+STATUS = "/seldon/models/echo/api/v1.0/health/status"
+# Well while it is loaded; after that it waits for what never comes.
+SLOW_HEALTH = """
+import threading
+class Model:
+    asked = 0
+    def predict(self, X):
+        return {"a": X}
+    def health_status(self):
+        self.asked += 1
+        if self.asked > 1:
+            threading.Event().wait(5)
+"""
 BYTES = bytes(range(256))
 
 
@@ -49,6 +63,18 @@ def asked(served: AppFixture, message: Any, path: str = ECHO) -> TestResponse:
 def payload(response: TestResponse) -> dict[str, Any]:
     assert response.status_code == 200, response.json
     return {name: value for name, value in response.json.items() if name != "meta"}
+
+
+def left(served: AppFixture, name: str) -> int:
+    """What is left of one of the caller's limits."""
+    limits = served.client.get("/v1/limits", headers=served.bearer()).json["limits"]
+    return {limit["name"]: int(limit["remaining"]) for limit in limits}[name]
+
+
+def in_mood(served: AppFixture, mood: int) -> None:
+    """Let the class answer its `health_status` in a certain way."""
+    body = {"request": {"strData": "mood"}, "reward": mood}
+    assert served.predict(body, "/seldon/models/echo/api/v1.0/feedback").status_code == 200
 
 
 # What goes in, and what comes out
@@ -238,15 +264,10 @@ def test_a_raw_answer_that_is_no_message_is_a_failure(answered: Any, reason: str
 
 def test_a_message_is_charged_as_one_row(served: AppFixture) -> None:
     """However large."""
-
-    def left() -> int:
-        limits = served.client.get("/v1/limits", headers=served.bearer()).json["limits"]
-        return {limit["name"]: limit["remaining"] for limit in limits}["rows_per_hour"]
-
-    before = left()
+    before = left(served, "rows_per_hour")
     asked(served, {"jsonData": list(range(1000))})
 
-    assert left() == before - 1
+    assert left(served, "rows_per_hour") == before - 1
 
 
 def test_feedback_on_a_message_reaches_the_class(served: AppFixture) -> None:
@@ -257,6 +278,61 @@ def test_feedback_on_a_message_reaches_the_class(served: AppFixture) -> None:
 
     assert response.status_code == 200
     assert tags["feedback"][-1] == ["good", 0.5]
+
+
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [(5, {"strData": "well"}), (6, {"jsonData": {"queue": 3}}), (7, {"strData": "serves version"})],
+)
+def test_the_status_is_what_the_class_says(served: AppFixture, mood: int, said: Any) -> None:
+    """A payload of its own; or, where it says nothing, that it serves."""
+    in_mood(served, mood)
+    response = served.client.get(STATUS, headers=served.bearer())
+    told = payload(response)
+
+    assert told == said or said["strData"] in told["strData"]
+    assert response.json["meta"]["requestPath"] == {"echo": "echo:1"}
+
+
+@pytest.mark.parametrize("mood", [8, 9, 10])
+def test_a_class_that_is_not_well_is_unavailable(served: AppFixture, mood: int) -> None:
+    """False, an exception or an end of the process: 503, and the cause is told to the log only."""
+    in_mood(served, mood)
+    with capture_logs() as events:
+        response = served.client.get(STATUS, headers=served.bearer())
+    in_mood(served, 5)
+
+    assert response.status_code == 503
+    assert response.headers["Gateway-Error-Code"] == "model_unavailable"
+    assert response.headers["Retry-After"]
+    assert "4711" not in response.text + str(events)
+    assert "model_failed" in {event["event"] for event in events}
+    assert served.client.get(STATUS, headers=served.bearer()).status_code == 200
+
+
+def test_a_health_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    """At the deadline of the model, as a prediction would be."""
+    gateway = make_app(tmp_path)
+    (source := tmp_path / "slow").mkdir()
+    (source / "Model.py").write_text(SLOW_HEALTH)
+    (source / "model.toml").write_text(ONLY_JSON + "[limits]\ndeadline_s = 0.05\n")
+    add_folder(gateway.control, "slow", source)
+    gateway.refresh()
+    response = gateway.client.get("/seldon/slow/health/status", headers=gateway.bearer())
+
+    assert response.status_code == 503
+    assert response.headers["Gateway-Error-Code"] == "model_unavailable"
+
+
+def test_a_health_costs_one_request(served: AppFixture) -> None:
+    """Well or not: it is charged before the code of the class runs."""
+    for mood in (5, 9):
+        in_mood(served, mood)
+        before = left(served, "requests_per_minute")
+        served.client.get(STATUS, headers=served.bearer())
+
+        assert left(served, "requests_per_minute") == before - 1
+    in_mood(served, 5)
 
 
 def test_other_protocols_carry_messages_as_a_column_of_text(served: AppFixture) -> None:

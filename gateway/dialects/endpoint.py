@@ -111,6 +111,12 @@ class Call(Protocol):
         Raises: InvalidInput (the model's), RateLimited, DeadlineExceeded, Overloaded, ModelFailed.
         """
 
+    def health_status(self, model: ServedModel) -> Mapping[str, Any] | None:
+        """What the model's own code says of how it is, as a payload of Seldon's; None for nothing.
+
+        Raises: RateLimited, Overloaded, ModelUnavailable; ModelUnwell (the model's).
+        """
+
     def take_feedback(
         self, model: ServedModel, batch: Batch, reward: float, truth: Sequence[Any] | None
     ) -> None:

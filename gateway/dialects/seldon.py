@@ -67,11 +67,14 @@ def deployment_ready(call: Call) -> Reply:
 
 
 def status(call: Call) -> Reply:
-    """Whether the model serves; one that does not is a problem, and says nothing of the cause."""
+    """What the model says of how it is, or that it serves; one that does not, or is not well, is a
+    problem, and says nothing of the cause.
+    """
     model = call.model()
     meta = read_meta(None, call.header(PUID_HEADER), call.request_id)
-    said = {"strData": f"{model.name} serves version {model.version}"}
-    return message(said, meta.answered(model.name, model.version))
+    serves = {"strData": f"{model.name} serves version {model.version}"}
+    said = call.health_status(model)
+    return message(serves if said is None else said, meta.answered(model.name, model.version))
 
 
 def metadata(call: Call) -> Reply:

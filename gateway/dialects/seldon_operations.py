@@ -131,11 +131,11 @@ def feedback(contract: Contract) -> Operation:
 
 def status(contract: Contract) -> Operation:
     """GET …/health/status, …/status."""
-    said = schemas.members({**_ANSWERED, "strData": _TEXT})
     return Operation(
         TAG,
         f"Does {contract.model_name} serve",
-        {200: Answer("It does, in the version that is named.", (Body(JSON, said),))},
+        {200: Answer("It does: the version, or what the model says of itself.", (_any_payload(),))},
+        description="503, where the model's own code says that it is not well.",
         parameters=(_PUID,),
     )
 
@@ -216,14 +216,18 @@ def _message(contract: Contract) -> Schema:
 
 def _answer(contract: Contract) -> Body:
     if contract.messages:
-        payloads = {"data": _OBJECT, "strData": _TEXT, "binData": _BASE64, "jsonData": {}}
-        said = {
-            **schemas.members({**_ANSWERED, **payloads}, ["meta"]),
-            "oneOf": [{"required": [kind]} for kind in payloads],
-        }
-        return Body(JSON, Shared("SeldonMessageAnswer", said))
+        return _any_payload()
     message = {
         **schemas.members({**_ANSWERED, "data": _OBJECT, "jsonData": {}}, ["meta"]),
         "oneOf": [{"required": ["data"]}, {"required": ["jsonData"]}],
     }
     return Body(JSON, Shared("SeldonAnswer", message))
+
+
+def _any_payload() -> Body:
+    payloads = {"data": _OBJECT, "strData": _TEXT, "binData": _BASE64, "jsonData": {}}
+    said = {
+        **schemas.members({**_ANSWERED, **payloads}, ["meta"]),
+        "oneOf": [{"required": [kind]} for kind in payloads],
+    }
+    return Body(JSON, Shared("SeldonMessageAnswer", said))

@@ -136,6 +136,9 @@ class RequestCall:
         context().enter("encode")
         return prediction
 
+    def health_status(self, model: ServedModel) -> Mapping[str, Any] | None:
+        return self._inference.health_status(model)
+
     def take_feedback(
         self, model: ServedModel, batch: Batch, reward: float, truth: Sequence[Any] | None
     ) -> None:

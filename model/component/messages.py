@@ -1,6 +1,6 @@
 """A class of Seldon's convention that answers messages: text, bytes, or any JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from model.component.asking import choose
 from model.component.calling import optional, proving, raise_refusal
 from model.component.construction import Component
 from model.component.extras import check_metrics, check_tags
+from model.component.health import ask_health
 from model.component.hooks import FEEDBACK, MESSAGE, NOTHING, ROWS
 from model.component.message_answers import Reply, read_raw_reply, read_reply
 from model.component.raised import is_not_implemented
@@ -35,6 +36,7 @@ class MessageModel:
         self._tags = component.hook("tags", NOTHING)
         self._metrics = component.hook("metrics", NOTHING)
         self._feedback = component.hook("send_feedback", FEEDBACK)
+        self._health = component.hook("health_status", NOTHING)
         self._class_names = component.class_names()
         with proving(component):
             first = self._messages(contract.example_batch)[0]
@@ -57,6 +59,10 @@ class MessageModel:
             tags |= check_tags(optional(self._tags)) | check_tags(reply.tags)
             metrics += check_metrics(optional(self._metrics)) + check_metrics(reply.metrics)
         return TaggedOutputs({COLUMN: np.array(texts, dtype=np.object_)}, tags, metrics)
+
+    def health_status(self) -> Mapping[str, Any] | None:
+        """What the class says of its health, as a payload. Raises: whatever it raises."""
+        return ask_health(self._health)
 
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
         """Tell the class, if it wants to know, what became of these messages.

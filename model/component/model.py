@@ -12,6 +12,7 @@ from model.component.calling import optional, proving, raise_refusal
 from model.component.cells import to_datatype
 from model.component.construction import Component
 from model.component.extras import check_metrics, check_tags
+from model.component.health import ask_health
 from model.component.hooks import FEEDBACK, NOTHING
 from model.component.raised import is_not_implemented
 from model.contract import Contract
@@ -61,6 +62,10 @@ class ComponentModel:
         metrics = [*check_metrics(optional(self._metrics)), *check_metrics(answer.metrics)]
         return TaggedOutputs(outputs, tags, metrics)
 
+    def health_status(self) -> Mapping[str, Any] | None:
+        """What the class says of its health, as a payload. Raises: whatever it raises."""
+        return ask_health(self._health)
+
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
         """Tell the class, if it wants to know, what became of these rows.
 
@@ -83,6 +88,7 @@ class ComponentModel:
         self._tags = component.hook("tags", NOTHING)
         self._metrics = component.hook("metrics", NOTHING)
         self._feedback = component.hook("send_feedback", FEEDBACK)
+        self._health = component.hook("health_status", NOTHING)
         self._ask, _ = first_answer(component, contract)
 
     def _asked(self, rows: Array) -> Answer:

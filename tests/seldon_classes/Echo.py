@@ -33,6 +33,16 @@ class Echo:
             return X.upper()
         return {"given": X, "kind": type(X).__name__, "names": names, "told": sorted(meta)}
 
+    def health_status(self):
+        """As the last feedback asks for."""
+        rewards = {5: "well", 6: {"queue": 3}, 7: None, 8: False}
+        reward = self.feedback[-1][1] if self.feedback else 5
+        if reward == 9:
+            raise ValueError(self.feedback[-1][0] + str(4700 + 11))
+        if reward == 10:
+            raise SystemExit
+        return rewards.get(reward, "well")
+
     def tags(self):
         return {"calls": self.calls, "feedback": self.feedback}
 

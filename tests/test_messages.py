@@ -110,7 +110,14 @@ def test_what_a_hook_returns_becomes_its_payload(
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [({"a": [1, None, {"b": "c"}]}, "dict"), ([1, "a"], "list"), (1.5, "float"), (True, "bool")],
+    [
+        ({"a": [1, None, {"b": "c"}]}, "dict"),
+        ([1, "a"], "list"),
+        (1.5, "float"),
+        (True, "bool"),
+        (2**64 - 1, "int"),
+        (-(2**63), "int"),
+    ],
 )
 def test_json_arrives_as_it_was_sent(served: AppFixture, value: Any, kind: str) -> None:
     """Whatever JSON can say; the answer, a dict, is jsonData."""
@@ -200,6 +207,28 @@ def test_a_message_that_is_none_of_the_models_is_refused(
     assert response.status_code == 400
     assert info in response.json["status"]["info"]
     assert response.json["status"]["reason"] == "MICROSERVICE_BAD_DATA"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('{"jsonData": {"a": 1, "a": 2}}', "duplicate_key"),
+        ('{"jsonData": [[1], {"b": [{"a": 1, "c": {}, "a": 2}]}]}', "duplicate_key"),
+        ('{"strData": "a", "strData": "b"}', "duplicate_key"),
+        (f'{{"jsonData": {2**64}}}', "invalid_json"),
+        ('{"jsonData": NaN}', "invalid_json"),
+        ('{"strData": "\\ud800"}', "invalid_json"),
+    ],
+)
+def test_json_that_readers_disagree_about_is_refused(
+    served: AppFixture, text: str, code: str
+) -> None:
+    """A name twice at any depth, numbers and text that are none."""
+    headers = {**served.bearer(), "Content-Type": "application/json"}
+    response = served.client.post(ECHO, data=text, headers=headers)
+
+    assert response.status_code == 400
+    assert response.headers["Gateway-Error-Code"] == code
 
 
 @pytest.mark.parametrize(("depth", "status"), [(30, 200), (200, 400)])

@@ -82,7 +82,7 @@ class Reader:
             kind, batch = self._table(document, _arrays_in(meta) if whole else None)
             return Message(kind, said, batch)
         sent = {**(meta or {}), "puid": said.puid}
-        return Message(given[0], said, self._raw(given[0], document.aside(given[0]), sent))
+        return Message(given[0], said, self._raw(given[0], document.value(given[0]), sent))
 
     def _raw(self, kind: str, value: Any, meta: Mapping[str, Any]) -> Batch:
         if not self.contract.messages:

@@ -10,7 +10,9 @@ from model.errors import ModelFailed
 
 _METRIC_TYPES = frozenset({"COUNTER", "GAUGE", "TIMER"})
 _DEPTH = 8
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
+# What JSON's readers here take.
+JSON_INTEGERS = range(-(2**63), 2**64)
 
 
 def check_tags(tags: Any) -> dict[str, Any]:
@@ -55,19 +57,23 @@ def _metric(metric: Any) -> dict[str, Any]:
     return {"key": key, "type": kind, "value": value} | ({"tags": tags} if tags else {})
 
 
-def to_plain(value: Any, where: str, depth: int) -> Any:
+def to_plain(value: Any, where: str, depth: int, integers: range = INT64) -> Any:
     """The value as JSON has it; numpy's as Python's, NaN and infinity as None.
 
     Raises: ModelFailed, where it has no JSON form, or is deeper than that.
     """
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
-    if value is None or isinstance(value, (str, bool)) or (type(value) is int and value in _INT64):
+    if (
+        value is None
+        or isinstance(value, (str, bool))
+        or (type(value) is int and value in integers)
+    ):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if depth and isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        return {name: to_plain(part, where, depth - 1) for name, part in value.items()}
+        return {name: to_plain(part, where, depth - 1, integers) for name, part in value.items()}
     if depth and isinstance(value, (list, tuple)):
-        return [to_plain(part, where, depth - 1) for part in value]
+        return [to_plain(part, where, depth - 1, integers) for part in value]
     raise ModelFailed(f"{where} has a {type(value).__name__} that has no JSON form")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from model.batch import Array
-from model.component.extras import to_plain
+from model.component.extras import JSON_INTEGERS, to_plain
 from model.errors import ModelFailed, Refused
 from model.message import KINDS, MAX_DEPTH, is_payload
 
@@ -41,7 +41,7 @@ def read_reply(value: Any, class_names: tuple[str, ...]) -> Reply:
     if isinstance(value, bytes):
         return Reply({"binData": b64encode(value).decode()})
     if isinstance(value, Mapping):
-        return Reply({"jsonData": to_plain(value, "jsonData", MAX_DEPTH)})
+        return Reply({"jsonData": _plain(value, "jsonData")})
     if isinstance(value, (list, np.ndarray)):
         return Reply({"data": _table(value, class_names)})
     raise ModelFailed(f"it answers a {type(value).__name__}, not text, bytes, a dict or an array")
@@ -66,7 +66,7 @@ def read_raw_reply(message: Any) -> Reply:
     meta = message.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise ModelFailed("the meta of predict_raw is no dict")
-    payload = _checked(given[0], to_plain(message[given[0]], given[0], MAX_DEPTH))
+    payload = _checked(given[0], _plain(message[given[0]], given[0]))
     return Reply({given[0]: payload}, meta.get("tags"), meta.get("metrics"))
 
 
@@ -101,10 +101,14 @@ def _table(value: Any, class_names: tuple[str, ...]) -> dict[str, Any]:
         raise ModelFailed("it answers a single value, not one in a list")
     names = _column_names(array, class_names)
     if array.dtype.kind not in "fiu":
-        return {"names": names, "ndarray": to_plain(value, "ndarray", MAX_DEPTH)}
+        return {"names": names, "ndarray": _plain(value, "ndarray")}
     if not np.isfinite(array).all():
         raise ModelFailed("its answer has a number that is not finite")
     return {"names": names, "tensor": {"shape": list(array.shape), "values": _flat(array)}}
+
+
+def _plain(value: Any, where: str) -> Any:
+    return to_plain(value, where, MAX_DEPTH, JSON_INTEGERS)
 
 
 def _flat(array: Array) -> list[Any]:

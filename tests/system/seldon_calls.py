@@ -1,7 +1,7 @@
 """Run by the interpreter that has seldon-core, not by ours: calls of SeldonClient, as JSON.
 
-Reads {"host", "ca", "token", "model", "rows", "names"} from its input, and writes by the name of a
-call what the client made of the answer.
+Reads {"host", "ca", "token", "model", "rows", "names", "echo"} from its input, and writes by the
+name of a call what the client made of the answer.
 """
 
 import json
@@ -49,6 +49,13 @@ def main() -> None:
         "no namespace": client.predict(data=rows, gateway_prefix=f"/seldon/{given['model']}"),
         "default": client.predict(data=rows, gateway_prefix=""),
         "strData": client.predict(str_data="x"),
+        "text": client.predict(str_data="wine", gateway_prefix=f"/seldon/{given['echo']}"),
+        "bytes": client.predict(
+            bin_data=bytes(range(256)), gateway_prefix=f"/seldon/{given['echo']}"
+        ),
+        "json": client.predict(
+            json_data={"a": [1, None]}, gateway_prefix=f"/seldon/{given['echo']}"
+        ),
         "too wide": client.predict(data=np.zeros((1, 99))),
     }
     answers = {call: _answer(answered) for call, answered in said.items()}

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,7 +32,21 @@ def client_name() -> str:
 
 
 @pytest.fixture(scope="module")
-def answers(client_name: str, stack: Stack, token: str) -> dict[str, Any]:
+def echo(client_name: str, stack: Stack) -> Iterator[str]:
+    """A class that answers messages, in service while these tests run."""
+    source = stack.data_dir.parent / "echo"
+    source.mkdir()
+    shutil.copy(ROOT / "tests/seldon_classes/Echo.py", source)
+    (source / "model.toml").write_text(
+        '[messages]\nexamples = [{strData = "a"}, {binData = "AAEC"}, {jsonData = {a = 1}}]\n'
+    )
+    stack.cli("model", "add", str(source), "--name", "echo", "--promote")
+    yield "echo"
+    stack.cli("model", "retire", "echo", "--all")
+
+
+@pytest.fixture(scope="module")
+def answers(client_name: str, stack: Stack, token: str, echo: str) -> dict[str, Any]:
     """What the client made of each answer."""
     with stack.client(headers={"Authorization": f"Bearer {token}"}) as own:
         contract = own.get("/v1/models/breast-cancer").json()
@@ -40,6 +57,7 @@ def answers(client_name: str, stack: Stack, token: str) -> dict[str, Any]:
         "model": "breast-cancer",
         "rows": EXAMPLE["data"],
         "names": [feature["name"] for feature in contract["features"]],
+        "echo": echo,
     }
     done = subprocess.run(
         [ENVIRONMENT / "bin" / "python", CALLS],
@@ -75,6 +93,27 @@ def test_it_predicts(
     assert answer["message"]["meta"]["requestPath"] == {"breast-cancer": "breast-cancer:1"}
     variants = {"names": "ndarray, names in another order", "default": "no deployment"}
     matrix.works(client_name, PROTOCOL, "predict", variants.get(call, call))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ("text", "strData", "WINE"),
+        ("bytes", "binData", b64encode(bytes(range(256))[::-1]).decode()),
+        ("json", "jsonData", {"a": [1, None]}),
+    ],
+)
+def test_it_sends_messages(
+    answers: dict[str, Any], sent: tuple[str, str, Any], client_name: str, matrix: Matrix
+) -> None:
+    """Text, bytes and JSON reach a class that takes them, and its answer is parsed."""
+    call, kind, expected = sent
+    answer = answers[call]
+    said = answer["message"][kind]
+
+    assert answer["success"], answer
+    assert (said["given"] if kind == "jsonData" else said) == expected
+    matrix.works(client_name, PROTOCOL, "predict", kind)
 
 
 def test_its_tags_come_back(answers: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from app_fixture import AppFixture, add_model, make_app
-from fakes import MoodyEstimator
+from fakes import MoodyEstimator, wine_classifier
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
@@ -345,3 +345,26 @@ def test_mixed_types_by_row(tmp_path) -> None:
     assert response.status_code == 200
     assert lines[2].endswith("x0: unknown_category")
     assert lines[2].startswith(",,,")
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "npy"])
+def test_the_models_own_cap_of_rows_holds(tmp_path, form: str) -> None:
+    """A model that takes two rows a call is not asked for three, whatever the plan admits."""
+    gateway = make_app(tmp_path)
+    gateway.add_model("few", wine_classifier(), "[limits]\nmax_rows = 2\n")
+    text = "\n".join(",".join(map(str, row)) for row in GOOD)
+    npy = io.BytesIO()
+    np.save(npy, np.array(GOOD))
+    given = {
+        "csv": {"data": text, "content_type": "text/csv"},
+        "json": {"json": GOOD},
+        "npy": {"data": npy.getvalue(), "content_type": "application/x-npy"},
+    }[form]
+
+    refused = gateway.client.post(
+        "/v1/models/few/predict?on_error=row", headers=gateway.bearer(), **given
+    )
+
+    assert len(GOOD) == 3
+    assert refused.status_code == 422
+    assert refused.json["errors"][0]["code"] == "too_many_rows"

@@ -25,7 +25,7 @@ from bench.ours import Gateway, gateway
 from bench.peers import PEERS
 from bench.processes import NotReady, Server, free_port, running
 from bench.report import as_json, as_text
-from bench.rounds import Row, run
+from bench.rounds import Pace, Row, run
 
 ROOT = Path(__file__).parents[1]
 _QUICK_PEERS = ("bare", "fastapi", "kserve", "mlserver")
@@ -35,10 +35,10 @@ _CHECKED_ROWS = 3
 class Bench:
     """One run: what was measured, and what could not be."""
 
-    def __init__(self, folder: Path, rounds: int, seconds: float, peers: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, pace: Pace, peers: tuple[str, ...], *, quick: bool) -> None:
         self.folder = folder
-        self.rounds = rounds
-        self.seconds = seconds
+        self.pace = pace
+        self.quick = quick
         self.peers = [peer for peer in PEERS if peer.name in peers]
         self.table: dict[str, list[Row]] = {}
         self.servers: list[dict[str, Any]] = []
@@ -49,14 +49,13 @@ class Bench:
         models.main(self.folder / "models" / OURS)
         for name in models.MODELS:
             cells = [cell for cell in CELLS if cell.model == name and only in cell.name]
+            cells = [cell for cell in cells if cell.quick or not self.quick]
             if cells:
                 with contextlib.ExitStack() as held:
                     place, weighed = self._place(held, name)
                     for cell in cells:
                         found = entrants(cell, place)
-                        self.table[cell.name] = run(
-                            cell, found, rounds=self.rounds, seconds=self.seconds, say=_say
-                        )
+                        self.table[cell.name] = run(cell, found, self.pace, _say)
                     self._weigh(weighed, name)
 
     def _place(self, held: contextlib.ExitStack, model: str) -> tuple[Place, dict[str, Any]]:
@@ -138,11 +137,11 @@ def main(*, quick: bool, rounds: int | None, seconds: float | None, only: str, p
     chosen = tuple(peers.split(",")) if peers else tuple(peer.name for peer in PEERS)
     if quick and not peers:
         chosen = _QUICK_PEERS
-    rounds = rounds or (1 if quick else 3)
-    seconds = seconds or (1 if quick else 4)
+    rounds, seconds = rounds or (1 if quick else 3), seconds or (1 if quick else 4)
+    pace = Pace(rounds, seconds, warm_up=not quick)
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         Path(name).chmod(0o755)
-        bench = Bench(Path(name), rounds, seconds, chosen)
+        bench = Bench(Path(name), pace, chosen, quick=quick)
         bench.run(only)
     report = (bench.table, bench.servers, bench.missing)
     click.echo(f"{os.cpu_count()} cores, {rounds} rounds of {seconds:g} s\n\n{as_text(*report)}")

@@ -48,6 +48,7 @@ class Cell:
     Args:
         name: says model, rows and form.
         entrants: who takes part, given the place and its rows.
+        quick: whether a quick run has it, too.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Cell:
     rows: int
     connections: int
     entrants: Callable[[Place, Rows], list[Entrant]]
+    quick: bool = True
 
 
 def _everybody(place: Place, rows: Rows) -> list[Entrant]:
@@ -125,9 +127,9 @@ CELLS = (
     Cell("logistic, 10,000 rows compressed", "logistic", 10_000, 4, _compressed),
     Cell("logistic, 10,000 rows binary", "logistic", 10_000, 4, _binary),
     Cell("forest, 1 row", "forest", 1, 16, _everybody),
-    Cell("forest, 100 rows", "forest", 100, 16, _everybody),
+    Cell("forest, 100 rows", "forest", 100, 16, _everybody, quick=False),
     Cell("boosting, 1 row", "boosting", 1, 16, _everybody),
-    Cell("boosting, 10,000 rows", "boosting", 10_000, 4, _everybody),
+    Cell("boosting, 10,000 rows", "boosting", 10_000, 4, _everybody, quick=False),
 )
 
 

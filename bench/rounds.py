@@ -46,22 +46,33 @@ class Row:
         return statistics.median(found), min(found), max(found)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How long a run measures.
+
+    Args:
+        seconds: of each turn.
+        warm_up: whether each entrant is asked for a second first, which is not counted.
+    """
+
+    rounds: int
+    seconds: float
+    warm_up: bool
+
+
 def run(
-    cell: Cell,
-    entrants: Sequence[Entrant],
-    *,
-    rounds: int,
-    seconds: float,
-    say: Callable[[str], None],
+    cell: Cell, entrants: Sequence[Entrant], pace: Pace, say: Callable[[str], None]
 ) -> list[Row]:
-    """Measure every entrant in every round; the first moments of each are not counted."""
+    """Measure every entrant in every round."""
     found: dict[str, list[Measured]] = {one.name: [] for one in entrants}
-    for number in range(rounds):
-        say(f"{cell.name}: round {number + 1} of {rounds}")
+    for number in range(pace.rounds):
+        say(f"{cell.name}: round {number + 1} of {pace.rounds}")
         for one in entrants:
             url = one.url + one.payload.path
             call = (url, one.payload.body, one.payload.headers)
-            if not number:
+            if pace.warm_up and not number:
                 measure(*call, connections=cell.connections, seconds=1)
-            found[one.name].append(measure(*call, connections=cell.connections, seconds=seconds))
+            found[one.name].append(
+                measure(*call, connections=cell.connections, seconds=pace.seconds)
+            )
     return [Row(one.name, tuple(found[one.name]), len(one.payload.body)) for one in entrants]

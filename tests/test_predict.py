@@ -115,7 +115,7 @@ def test_the_default_model_needs_its_scope(tmp_path: Path) -> None:
     [
         ("/v1/models/wine/versions/1/predict", 200, None),
         ("/v1/models/wine/versions/2/predict", 404, "unknown_version"),
-        ("/v1/models/wine/versions/1%00/predict", 404, "unknown_version"),
+        ("/v1/models/wine/versions/1%00/predict", 404, "not_found"),
         (f"/v1/models/wine/versions/{'1' * 33}/predict", 404, "not_found"),
         ("/v1/models/beer/predict", 404, "unknown_model"),
         ("/v1/models/beer/versions/1/predict", 404, "unknown_model"),

@@ -307,7 +307,7 @@ _STATISTICS = Body(
                             "inference_count": {"type": "integer"},
                             "execution_count": {"type": "integer"},
                             "inference_stats": {"type": "object", "additionalProperties": _SUM},
-                            "batch_stats": {"type": "array"},
+                            "batch_stats": {"type": "array", "items": {"type": "object"}},
                         }
                     ),
                 }

@@ -53,11 +53,11 @@ def test_model_list_and_limits(stack: Stack) -> None:
     """A partner sees its models and its plan; looking costs nothing."""
     token = stack.token(stack.create_partner("looker", "standard"))
     with stack.client() as client:
-        assert client.get("/v1/models", headers=bearer(token)).json() == {
-            "models": ["breast-cancer"]
-        }
+        models = client.get("/v1/models", headers=bearer(token)).json()["models"]
         limits = [client.get("/v1/limits", headers=bearer(token)).json() for _ in range(20)]
 
+    # Other tests bring models of their own into this stack.
+    assert "breast-cancer" in models
     remaining = [
         limit["remaining"] for limit in limits[-1]["limits"] if limit["name"] == "rows_per_hour"
     ]

@@ -1,6 +1,7 @@
 """The gateway as `make stack` runs it: TLS, tokens, limits in Redis, validation, logs to a file."""
 
 import contextlib
+import fcntl
 import io
 import json
 import ssl
@@ -102,6 +103,9 @@ def gateway(
         for name, path in models.items():
             _administer(data_dir, "model", "add", str(path), "--name", name, "--promote")
         _administer(data_dir, "partner", "set", "demo", "--plan", plan)
+    with (data_dir / "stack.lock").open("rb") as lock:
+        # Every process of the first stack holds it until it has ended.
+        fcntl.flock(lock, fcntl.LOCK_EX)
     # Started anew, as on any later day: its models are loaded before the fork, and shared.
     with _stack(folder, workers) as (server, url):
         token = _administer(data_dir, "token", "issue", "demo").strip()

@@ -149,7 +149,7 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 	@for stamp in $(PEER_STAMPS); do $(MAKE) --no-print-directory $$stamp || echo "$$stamp: not installed; the benchmark will say so."; done
 
 QUICK ?=
-bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: under 3 minutes)
+bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: some minutes)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)

@@ -125,7 +125,7 @@ class Bench:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Four peers, one short round: under 3 minutes.")
+@click.option("--quick", is_flag=True, help="Four peers, one short round: a first sign.")
 @click.option("--rounds", type=int, help="Default 3.")
 @click.option("--seconds", type=float, help="Of each turn; default 4.")
 @click.option("--only", default="", help="Cells whose name holds this text.")

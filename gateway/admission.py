@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
-from flask import Response, request
+from flask import Response
 
 from gateway.errors import InvalidInput, RateLimited
 from gateway.limits import CostExceedsLimit, Decision, PartnerLimiter, fields
 from gateway.principal import Principal
 from gateway.request_context import RequestContext, context
+from gateway.web import add_fields
 
 
 class Admission:
@@ -30,13 +31,13 @@ class Admission:
         Raises: RateLimited.
         """
         current = context()
-        principal = current.principal
-        if principal is None or request.endpoint in self._free_endpoints:
+        principal, endpoint = current.principal, current.request.endpoint
+        if principal is None or endpoint in self._free_endpoints:
             return
         decision = self._limiter.known_exhausted(
             principal.partner,
             principal.plan,
-            takes_rows=request.endpoint in self._row_endpoints,
+            takes_rows=endpoint in self._row_endpoints,
         )
         if decision is not None:
             current.decision = decision
@@ -65,10 +66,10 @@ class Admission:
 
     def add_fields(self, response: Response) -> Response:
         """RateLimit and RateLimit-Policy, from what the charge already said."""
-        current = context()
-        if current.decision is not None:
-            response.headers["RateLimit-Policy"] = fields.policy(current.decision.plan)
-            response.headers["RateLimit"] = fields.remaining(current.decision)
+        decision = context().decision
+        if decision is not None:
+            policy, remaining = fields.policy(decision.plan), fields.remaining(decision)
+            add_fields(response, (("RateLimit-Policy", policy), ("RateLimit", remaining)))
         return response
 
     def _charge_call(self, current: RequestContext, principal: Principal, status: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_limiter import Limiter
 from limits import parse as parse_limit
 
@@ -44,6 +44,7 @@ from gateway.resources.openapi import OpenApi
 from gateway.resources.predict import Predict
 from gateway.security_headers import add_security_headers
 from gateway.shadow import Shadowing
+from gateway.web import GatewayFlask
 from gateway.wire.body import BodyCaps
 from gateway.wire.content_coding import compress
 from gateway.wire.inflation import InflationCaps
@@ -112,10 +113,8 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
         statistics: counts the calls of models.
         shadowing: lets shadow versions answer copies of the requests.
     """
-    app = Flask("gateway", static_folder=None)
+    app = GatewayFlask("gateway")
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
-    # Merging slashes would redirect, to whatever host the caller named.
-    app.url_map.merge_slashes = False
     app.url_map.converters["model_name"] = ModelNameConverter
     app.url_map.converters["model_version"] = ModelVersionConverter
 
@@ -155,7 +154,7 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
     app.after_request(clock.finish_request)
     add_security_headers(app)
     app.after_request(admission.add_fields)
-    app.after_request(lambda answer: compress(answer, request.headers.get("Accept-Encoding", "")))
+    app.after_request(compress_answer)
     return app
 
 
@@ -223,9 +222,14 @@ def body_caps(server: ServerSettings) -> BodyCaps:
     return BodyCaps(server.max_body_bytes, inflation)
 
 
+def compress_answer(answer: Response) -> Response:
+    """In a way that the caller asks for."""
+    return compress(answer, context().request.environ.get("HTTP_ACCEPT_ENCODING", ""))
+
+
 def answer_problem(exc: Exception) -> Response:
     """Any exception of a request as an answer, and as facts of its closing event."""
     problem = problem_from_model(exc) if isinstance(exc, ModelError) else problem_from(exc)
     note(code=problem.code, **problem.facts)
-    dialect = dialect_of(request.path)
+    dialect = dialect_of(context().request.path)
     return problem_response(problem, context().request_id, dialect.problem if dialect else None)

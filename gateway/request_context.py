@@ -5,13 +5,15 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from flask import Response, g, request
+from flask import Request, Response, request
 
 from gateway.errors import Overloaded, Unauthenticated
 from gateway.principal import Principal
+from gateway.web import add_fields
 
 log = structlog.get_logger()
 
@@ -39,13 +41,16 @@ class RequestContext:
         "phase",
         "phases",
         "principal",
+        "request",
         "request_id",
         "started_at",
         "trace_id",
         "waited_s",
     )
 
-    def __init__(self, environ: Mapping[str, Any], deadline_s: float) -> None:
+    def __init__(self, asked: Request, deadline_s: float) -> None:
+        environ = asked.environ
+        self.request = asked
         self.started_at = self.entered_at = time.perf_counter()
         # Only the proxy's unix socket has an empty peer address, so nobody else is believed.
         proxied = not environ.get("REMOTE_ADDR")
@@ -84,14 +89,19 @@ class RequestContext:
         return self.deadline - time.perf_counter()
 
 
+# Asked some fifty times a call: `flask.g` and `flask.request`, which stand for the object of the
+# request in hand, take 1 µs each time, this and `context().request` 0.1: 9 % of a call.
+_current: ContextVar[RequestContext] = ContextVar("gateway_request")
+
+
 def context() -> RequestContext:
     """The context of the request in hand."""
-    return g.context  # type: ignore[no-any-return]  # flask types g as Any
+    return _current.get()
 
 
 def note(**facts: Any) -> None:
     """Add facts to the request's closing log event."""
-    g.context.facts.update(facts)
+    _current.get().facts.update(facts)
 
 
 class RequestClock:
@@ -103,7 +113,8 @@ class RequestClock:
 
     def begin_request(self) -> None:
         """Raises: Overloaded, if the request waited too long before a worker took it."""
-        g.context = current = RequestContext(request.environ, self._deadline_s)
+        current = RequestContext(request._get_current_object(), self._deadline_s)  # type: ignore[attr-defined]  # werkzeug's proxies have it
+        _current.set(current)
         # Whatever is logged on the way carries the id that the caller is told.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=current.request_id)
@@ -113,13 +124,13 @@ class RequestClock:
 
     def finish_request(self, response: Response) -> Response:
         """Name the request in the answer; say the rest once the answer is out."""
-        current: RequestContext = g.context
+        current = context()
         current.enter("")
-        response.headers["X-Request-ID"] = current.request_id
+        add_fields(response, (("X-Request-ID", current.request_id),))
         event = _closing_event(current, response)
-        probed = (request.endpoint or "").rpartition(".")[2]
+        probed = (current.request.endpoint or "").rpartition(".")[2]
         quiet = probed in _QUIET_ENDPOINTS and response.status_code < 400
-        environ, status = request.environ, response.status_code
+        environ, status = current.request.environ, response.status_code
         if response.is_streamed:
             response.response = _counted(response.response, event)
 
@@ -148,10 +159,11 @@ def _closing_event(current: RequestContext, response: Response) -> dict[str, Any
         event["client_id"] = principal.client_id
         event["key_id"] = principal.key_id
         event["jti"] = principal.jti
-    event["method"] = request.method if request.method in _METHODS else "other"
-    event["route"] = request.url_rule.rule if request.url_rule else "unmatched"
+    asked = current.request
+    event["method"] = asked.method if asked.method in _METHODS else "other"
+    event["route"] = asked.url_rule.rule if asked.url_rule else "unmatched"
     event["status"] = response.status_code
-    event["bytes_in"] = request.content_length or 0
+    event["bytes_in"] = asked.content_length or 0
     event["bytes_out"] = response.content_length or 0
     event["client_address"] = current.client_address
     return event

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from flask import Flask, request
+from flask import Flask
 
 from config.settings import Settings
 from gateway.admission import Admission
-from gateway.app import answer_problem, body_caps
+from gateway.app import answer_problem, body_caps, compress_answer
 from gateway.auth.door import CloudDoor
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
@@ -26,7 +26,7 @@ from gateway.resources.dialect import RequestCall, add_dialects
 from gateway.resources.exchange import Exchange
 from gateway.security_headers import add_security_headers
 from gateway.shadow import Shadowing
-from gateway.wire.content_coding import compress
+from gateway.web import GatewayFlask
 from gateway.wire.json_document import JsonParser
 from model import ServedModels
 
@@ -48,9 +48,8 @@ def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, 
 
     Args: as of `gateway.app.create_app`.
     """
-    app = Flask("gateway", static_folder=None)
+    app = GatewayFlask("gateway")
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
-    app.url_map.merge_slashes = False
 
     admission = Admission(partner_limiter, free_endpoints=(), row_endpoints=_ROW_ENDPOINTS)
     inference = Inference(
@@ -89,5 +88,5 @@ def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, 
     app.after_request(clock.finish_request)
     add_security_headers(app)
     app.after_request(admission.add_fields)
-    app.after_request(lambda answer: compress(answer, request.headers.get("Accept-Encoding", "")))
+    app.after_request(compress_answer)
     return app

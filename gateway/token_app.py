@@ -48,6 +48,7 @@ from gateway.resources.oauth import (
 )
 from gateway.resources.repository import add_repository
 from gateway.security_headers import add_security_headers
+from gateway.web import GatewayFlask
 
 # Cheap, public and the same for all. Whatever is not named here counts against its address.
 UNLIMITED_ENDPOINTS = frozenset({"live", "ready", "jwks", "metadata"})
@@ -75,10 +76,8 @@ def create_token_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each
         pepper: the key under which client secrets are stored.
         repository: brings models into service and takes them out.
     """
-    app = Flask("gateway.tokens", static_folder=None)
+    app = GatewayFlask("gateway.tokens")
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
-    # Merging slashes would redirect, to whatever host the caller named.
-    app.url_map.merge_slashes = False
     app.url_map.converters["model_name"] = ModelNameConverter
     # Authlib writes whole tokens at level debug.
     logging.getLogger("authlib").setLevel(logging.INFO)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from app_fixture import AppFixture, make_app
 from fakes import MoodyEstimator, wine_classifier
+from flask import Request
 from structlog.testing import capture_logs
 
 from config.logging import render
@@ -102,8 +103,8 @@ def test_a_malformed_start_is_no_start(shared_gateway: AppFixture, start: str) -
 def test_waiting_counts_towards_the_deadline() -> None:
     """What was spent waiting is not left for the prediction."""
     started = {"HTTP_X_REQUEST_START": f"t={time.time() - 4:.3f}"}
-    proxied = RequestContext({**PROXY, **started}, deadline_s=10)
-    direct = RequestContext({"REMOTE_ADDR": "127.0.0.1", **started}, deadline_s=10)
+    proxied = RequestContext(Request({**PROXY, **started}), deadline_s=10)
+    direct = RequestContext(Request({"REMOTE_ADDR": "127.0.0.1", **started}), deadline_s=10)
 
     assert 0 < proxied.remaining_s() <= 6.001
     assert 6.001 < direct.remaining_s() <= 10

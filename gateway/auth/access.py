@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import structlog
-from flask import request
 from flask_limiter import Limiter
 from limits import RateLimitItem
 
@@ -36,11 +35,12 @@ class Authorization:
 
     def authorize(self) -> None:
         """Raises: InsufficientScope."""
-        verb = self._needs.get(request.endpoint or "", ANY_TOKEN)
-        principal = context().principal
+        current = context()
+        principal, asked = current.principal, current.request
+        verb = self._needs.get(asked.endpoint or "", ANY_TOKEN)
         if principal is None or verb == ANY_TOKEN:
             return
-        model_name = (request.view_args or {}).get("model_name") or self._default_model_name()
+        model_name = (asked.view_args or {}).get("model_name") or self._default_model_name()
         if not principal.may(verb, model_name):
             raise InsufficientScope(f"model:{model_name}:{verb}")
 
@@ -67,12 +67,13 @@ class Access(Authorization):
 
     def authenticate(self) -> None:
         """Raises: Unauthenticated, MalformedAuthorization, ControlStoreUnavailable, RateLimited."""
-        if self.is_public(request.endpoint):
-            return
         current = context()
+        asked = current.request
+        if self.is_public(asked.endpoint):
+            return
         current.enter("auth")
         try:
-            token = bearer_token(request.environ, self._token_header(request.path))
+            token = bearer_token(asked.environ, self._token_header(asked.path))
             current.principal = self._verifier.verify(token)
         except Problem as problem:
             if problem.status < 500:

@@ -74,10 +74,12 @@ class Verifier:
         if self._clock() >= principal.expires_at + self._settings.leeway_s:
             raise Unauthenticated(reason="expired")
         self._remember(token, remembered)
-        g._jwt_extended_jwt = claims
-        g._jwt_extended_jwt_header = header
-        g._jwt_extended_jwt_user = {"loaded_user": principal}
-        g._jwt_extended_jwt_location = "headers"
+        g.__dict__.update(
+            _jwt_extended_jwt=claims,
+            _jwt_extended_jwt_header=header,
+            _jwt_extended_jwt_user={"loaded_user": principal},
+            _jwt_extended_jwt_location="headers",
+        )
         return principal
 
     def _remember(self, token: str, remembered: _Remembered) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_restful import Api, Resource
 
 from gateway.dialects import DIALECTS
@@ -67,7 +67,7 @@ class RequestCall:
 
     @property
     def args(self) -> Mapping[str, str]:
-        return request.view_args or {}
+        return context().request.view_args or {}
 
     @property
     def request_id(self) -> str:
@@ -75,7 +75,7 @@ class RequestCall:
 
     @property
     def content_type(self) -> str:
-        content_type: str = request.environ.get("CONTENT_TYPE", "")
+        content_type: str = context().request.environ.get("CONTENT_TYPE", "")
         return content_type
 
     @property
@@ -87,10 +87,10 @@ class RequestCall:
         return context().caller.plan.max_rows_per_call
 
     def header(self, name: str) -> str:
-        return request.headers.get(name, "")
+        return context().request.headers.get(name, "")
 
     def query(self, name: str) -> str:
-        return request.args.get(name, "")
+        return context().request.args.get(name, "")
 
     def body(self) -> bytes:
         return self._exchange.body()

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from flask import request
-
 from gateway.dialects import native
 from gateway.dialects.endpoint import Reply
 from gateway.errors import EmptyBody
@@ -29,7 +27,7 @@ class Exchange:
         """As `Call.body`."""
         current = context()
         current.enter("decode")
-        return read_any_body(request.environ, self._caps, current.remaining_s)
+        return read_any_body(current.request.environ, self._caps, current.remaining_s)
 
     def parse_json(self, body: bytes) -> JsonDocument:
         """As `Call.parse_json`."""
@@ -50,7 +48,7 @@ class Exchange:
     def _batch(self, contract: Contract, faults: FaultList | None = None) -> Batch:
         # What cannot be answered is refused before the call is charged.
         _answer_format()
-        content_type = request.environ.get("CONTENT_TYPE", "")
+        content_type = context().request.environ.get("CONTENT_TYPE", "")
         known, parameters = FORMATS.for_body(content_type)
         body = self.body()
         if not body:
@@ -102,7 +100,7 @@ def _about(known: Format, table: Table) -> dict[str, str]:
 
 
 def _answer_format() -> tuple[Format, Mapping[str, str]]:
-    return FORMATS.for_answer(request.environ.get("HTTP_ACCEPT", ""))
+    return FORMATS.for_answer(context().request.environ.get("HTTP_ACCEPT", ""))
 
 
 def _max_rows() -> int | None:

@@ -1,6 +1,6 @@
 """POST …/predict."""
 
-from flask import Response, request
+from flask import Response
 from flask_restful import Resource
 
 from gateway.dialects.endpoint import Reply
@@ -28,7 +28,7 @@ class Predict(Resource):  # type: ignore[misc]  # flask_restful has no types
     def post(self, model_name: str | None = None, version: str | None = None) -> Response:
         model = self._inference.model(model_name or self._inference.default_model_name(), version)
         reply = self._by_row(model) if _wants_rows() else self._as_a_whole(model)
-        return Response(reply.body, content_type=reply.content_type, headers=dict(reply.headers))
+        return Response(reply.body, content_type=reply.content_type, headers=reply.headers or None)
 
     def _as_a_whole(self, model: ServedModel) -> Reply:
         batch = self._exchange.batch(model.contract)
@@ -45,9 +45,10 @@ class Predict(Resource):  # type: ignore[misc]  # flask_restful has no types
 
 
 def _wants_rows() -> bool:
-    if not request.query_string:
+    asked = context().request
+    if not asked.query_string:
         return False
-    on_error = request.args.get("on_error", _ON_ERROR[0])
+    on_error = asked.args.get("on_error", _ON_ERROR[0])
     if on_error not in _ON_ERROR:
         raise BadRequest("The parameter on_error is row or refuse.")
     return on_error == "row"

@@ -10,6 +10,8 @@ from flask import Response
 from isal import isal_zlib
 from werkzeug.http import parse_accept_header
 
+from gateway.web import add_fields, field
+
 # Below this, compressing costs more time than it saves.
 _MIN_BYTES = 1_400
 
@@ -38,6 +40,7 @@ _STREAM_ENCODERS: dict[str, Callable[[], Any]] = {
     "deflate": lambda: isal_zlib.compressobj(1, wbits=15),
 }
 
+_VARY = (("Vary", "Accept-Encoding, Authorization"),)
 # Text shrinks; the digits of binary floats are noise, and stay as they are.
 _SHRINKING = (
     "application/json",
@@ -56,9 +59,11 @@ def compress(response: Response, accept_encoding: str) -> Response:
     """
     if not _shrinks(response):
         return response
-    response.headers["Vary"] = "Accept-Encoding, Authorization"
+    add_fields(response, _VARY)
+    if not accept_encoding:
+        return response
     large = response.is_streamed or (response.content_length or 0) >= _MIN_BYTES
-    coding = best_coding(accept_encoding) if accept_encoding and large else "identity"
+    coding = best_coding(accept_encoding) if large else "identity"
     if coding == "identity":
         return response
     if response.is_streamed:
@@ -90,5 +95,5 @@ def best_coding(accept_encoding: str) -> str:
 
 
 def _shrinks(response: Response) -> bool:
-    content_type = response.content_type or ""
-    return content_type.startswith(_SHRINKING) and "Content-Encoding" not in response.headers
+    content_type = field(response, "content-type") or ""
+    return content_type.startswith(_SHRINKING) and field(response, "content-encoding") is None

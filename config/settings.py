@@ -137,6 +137,7 @@ class LimitSettings(_Section):
     timeout_s: Annotated[float, Field(gt=0, le=1)] = 0.05
     fallback_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     lease_ttl_s: Count = 30
+    lease_quota: bool = True
     failed_authentications_per_address: Rate = "3000/minute"
     tokens_per_address: Rate = "600/minute"
     tokens_in_all: Rate = "100/second"

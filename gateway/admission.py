@@ -5,7 +5,7 @@ from collections.abc import Collection
 from flask import Response
 
 from gateway.errors import InvalidInput, RateLimited
-from gateway.limits import CostExceedsLimit, Decision, PartnerLimiter, fields
+from gateway.limits import CostExceedsLimit, Decision, LeasedCall, PartnerLimiter, fields
 from gateway.principal import Principal
 from gateway.request_context import RequestContext, context
 from gateway.web import add_fields
@@ -79,7 +79,7 @@ class Admission:
             self._limiter.charge_failed_call(principal.partner, principal.plan)
 
 
-def _refusal(decision: Decision) -> RateLimited:
+def _refusal(decision: Decision | LeasedCall) -> RateLimited:
     limit = decision.refused_by or ""
     detail = f"The plan's limit {limit} is used up: try again in {decision.retry_after_s} s."
     return RateLimited(detail, retry_after_s=decision.retry_after_s, limit=limit)

@@ -95,6 +95,7 @@ def test_the_environment_overrides_every_setting(
         "limits.timeout_s": 0.1,
         "limits.fallback_share": 0.5,
         "limits.lease_ttl_s": 3,
+        "limits.lease_quota": False,
         "limits.failed_authentications_per_address": "1/second",
         "limits.tokens_per_address": "2/minute",
         "limits.tokens_in_all": "3/hour",

@@ -3,23 +3,33 @@
 Structured Fields (RFC 9651), written by hand: a library costs more than the answer they are in.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from config.plans import Plan
-from gateway.limits.decision import Decision
-from gateway.limits.store import CONCURRENT_CALLS, WINDOWS, window_limits
+from gateway.limits.decision import Decision, LimitState
+from gateway.limits.grant import LeasedCall
+from gateway.limits.store import CONCURRENT_CALLS, WINDOWS, Limit, window_limits
 
 
-def remaining(decision: Decision) -> str:
+def remaining(decision: Decision | LeasedCall) -> str:
     """The value of `RateLimit`: units remaining (r) and seconds to the reset (t)."""
-    return ", ".join(
-        [
-            f'"{state.limit.name}";r={state.remaining}'
-            if state.reset_s is None
-            else f'"{state.limit.name}";r={state.remaining};t={state.reset_s}'
-            for state in decision.states
-        ]
-    )
+    if isinstance(decision, LeasedCall):
+        # Within a grant only what is left changes: all else is written once.
+        grant = decision.grant
+        grant.template = grant.template or _template(decision.states)
+        return grant.template.format(*decision.left)
+    return ", ".join([_member(state, state.remaining) for state in decision.states])
+
+
+def _template(states: Sequence[LimitState]) -> str:
+    places: dict[Limit, str] = {window: f"{{{i}}}" for i, window in enumerate(WINDOWS)}
+    return ", ".join([_member(state, places.get(state.limit, state.remaining)) for state in states])
+
+
+def _member(state: LimitState, left: int | str) -> str:
+    reset = "" if state.reset_s is None else f";t={state.reset_s}"
+    return f'"{state.limit.name}";r={left}{reset}'
 
 
 # A plan is a value: the few in use are rendered once each, replaced ones drop out.

@@ -30,15 +30,20 @@ class KeptConnection:
 
     Its methods raise StoreUnavailable on any error or time-out; whether the command was carried
     out is then unknown. The next use connects again.
+
+    Attributes:
+        number: rises with every connection that is lost.
     """
 
     def __init__(self, client: Redis, script: str) -> None:
         self._pool = client.connection_pool
         self._script = script
         self._lock = threading.Lock()
+        self.number = 0
         self._forget()
 
     def _forget(self) -> None:
+        self.number += 1
         self._pid = os.getpid()
         self._connection: _Connection | None = None
         self._script_loaded = False

@@ -11,7 +11,9 @@ import structlog
 
 from config.plans import Plan
 from gateway.limits.decision import Decision, Lease, decide, refuse
-from gateway.limits.store import WINDOWS, LimitStore, Outcome, StoreUnavailable
+from gateway.limits.grant import LeasedCall
+from gateway.limits.protocol import LimitStore
+from gateway.limits.store import WINDOWS, Outcome, StoreUnavailable
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -69,10 +71,12 @@ class PartnerLimiter:
             takes_rows: whether the call has rows; one that only reads may go on without any left.
         """
         _require_name(partner)
-        in_force = self._ask(plan, _settle)
+        if self._store.unsettled and not self._in_fallback:
+            self._ask(plan, _settle)
         used_up = self._used_up.get(partner)
         if used_up is None:
             return None
+        in_force = tightened(plan, self._fallback_share) if self._in_fallback else plan
         now = self._clock()
         if used_up.plan is not in_force or max(used_up.until) <= now:
             self._used_up.pop(partner, None)
@@ -83,12 +87,16 @@ class PartnerLimiter:
                 return refuse(in_force, window, math.ceil((used_up.until[window] - now) * 1000))
         return None
 
-    def charge(self, partner: str, plan: Plan, rows: int) -> Decision:
+    def charge(self, partner: str, plan: Plan, rows: int) -> Decision | LeasedCall:
         """Charge one request, its rows and one concurrent call: all of it, or refuse.
 
         Raises:
             CostExceedsLimit: rows are more than an hour's.
         """
+        if not self._in_fallback:
+            leased = self._store.take(partner, plan, rows)
+            if leased is not None:
+                return leased
         _require_name(partner)
         if rows < 0:
             raise ValueError("rows cannot be negative")
@@ -101,9 +109,11 @@ class PartnerLimiter:
         _require_name(partner)
         self._ask(plan, partial(self._charge_failed_call, partner))
 
-    def release(self, decision: Decision) -> None:
-        """Give the call's lease back to the store that gave it, if it holds one."""
-        if decision.lease is not None:
+    def release(self, decision: Decision | LeasedCall) -> None:
+        """Give the call's lease back to who gave it, if it holds one."""
+        if isinstance(decision, LeasedCall):
+            decision.end()
+        elif decision.lease is not None:
             store = self._fallback if decision.lease.of_fallback else self._store
             store.release(decision.lease.partner, decision.lease.id)
 
@@ -115,11 +125,13 @@ class PartnerLimiter:
         )
 
     def probe(self) -> None:
-        """Return to the store if it answers again; for a background thread, about once a second.
+        """Give back what is held unused, or return to the store if it answers again.
 
-        So no call waits for the store to time out but the one that found it away.
+        For a background thread, about once a second: so no call waits for the store to time out
+        but the one that found it away.
         """
         if not self._in_fallback:
+            self._give_back_unused()
             return
         try:
             self._store.ping()
@@ -128,6 +140,20 @@ class PartnerLimiter:
         with self._switching:
             self._in_fallback = False
         log.warning("limits_fallback_ended")
+
+    def start(self) -> None:
+        """Of a worker's background work this does only the end."""
+
+    def stop(self) -> None:
+        """Give back what this worker holds."""
+        if not self._in_fallback:
+            self._give_back_unused(ending=True)
+
+    def _give_back_unused(self, *, ending: bool = False) -> None:
+        try:
+            self._store.give_back_unused(ending=ending)
+        except StoreUnavailable as exc:
+            self._start_fallback(exc)
 
     def _ask(self, plan: Plan, question: Callable[[LimitStore, Plan], T]) -> T:
         if not self._in_fallback:
@@ -184,9 +210,8 @@ def tightened(plan: Plan, share: float) -> Plan:
     )
 
 
-def _settle(store: LimitStore, plan: Plan) -> Plan:
+def _settle(store: LimitStore, _plan: Plan) -> None:
     store.settle()
-    return plan
 
 
 def _require_name(partner: str) -> None:

@@ -35,12 +35,16 @@ class MemoryLimits:
     """
 
     def __init__(self, clock: Callable[[], float], lease_ttl_s: float = 30.0) -> None:
+        self.unsettled = False
         self._clock = clock
         self._lease_ttl_ms = round(lease_ttl_s * 1000)
         self._lease_ids = count(1)
         self._partners: dict[str, _Usage] = {}
         self._next_sweep_ms = 0
         self._lock = threading.Lock()
+
+    def take(self, partner: str, plan: Plan, rows: int) -> None:
+        """Every call is charged here."""
 
     def charge(self, partner: str, plan: Plan, rows: int) -> Outcome:
         with self._lock:
@@ -79,6 +83,9 @@ class MemoryLimits:
             usage = self._partners.get(partner)
             if usage is not None:
                 usage.leases.pop(lease, None)
+
+    def give_back_unused(self, *, ending: bool = False) -> None:
+        """Nothing was taken from here beforehand."""
 
     def ping(self) -> None:
         """Memory is never away."""

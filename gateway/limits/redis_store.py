@@ -13,12 +13,15 @@ from redis.retry import Retry
 
 from config.plans import Plan
 from gateway.limits.kept_connection import KeptConnection
-from gateway.limits.store import Outcome, StoreUnavailable, window_limits
+from gateway.limits.store import NO_SWAP, Granted, Outcome, StoreUnavailable, Swap, window_limits
 
 SCRIPT = Path(__file__).with_name("charge.lua").read_text(encoding="utf-8")
 # Redis names scripts by SHA-1; nothing rests on it.
 SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 OWED_AT_MOST = 1000
+# What the script is told of a call: the mode, its rows, its lease.
+_FAILED = ("failed", 0, "")
+_PEEK = ("peek", 0, "")
 
 
 def connection_options(timeout_s: float) -> dict[str, Any]:
@@ -49,33 +52,72 @@ class RedisLimits:
         self._lease_ttl_ms = round(lease_ttl_s * 1000)
         # Bounded, because leases expire by themselves.
         self._owed: deque[tuple[str, str]] = deque(maxlen=OWED_AT_MOST)
-        self._unsettled = False
+        self.unsettled = False
+
+    @property
+    def connection_number(self) -> int:
+        """Another after a loss: Redis may have been started anew since, and know of no grant."""
+        return self._connection.number
+
+    def take(self, partner: str, plan: Plan, rows: int) -> None:
+        """Every call is charged in Redis."""
 
     def charge(self, partner: str, plan: Plan, rows: int) -> Outcome:
+        return self.charge_and_grant(partner, plan, rows).outcome
+
+    def charge_and_grant(
+        self, partner: str, plan: Plan, rows: int, swap: Swap = NO_SWAP
+    ) -> Granted:
+        """Charge a call, and calls like it that may be granted.
+
+        Raises: StoreUnavailable; whether anything was given back is then unknown.
+        """
         lease = secrets.token_hex(8)
+        command = self._command(partner, plan, ("charge", rows, lease), swap)
         try:
-            reply = self._connection.ask(*self._command("charge", partner, plan, rows, lease))
+            reply = self._connection.ask(*command)
         except StoreUnavailable:
             # If it was charged after all, nobody will give this lease back.
-            self._owed.append((partner, lease))
+            self._owe(partner, lease)
+            self._owe(partner, swap.lease)
             raise
-        return _outcome(reply, None if reply[0] else lease)
+        return Granted(_outcome(reply, None if reply[0] else lease), *reply[8:])
 
     def charge_failed_call(
         self, partner: str, plan: Plan, on_outcome: Callable[[Outcome], None]
     ) -> None:
-        command = self._command("failed", partner, plan)
+        command = self._command(partner, plan, _FAILED)
         self._connection.tell(lambda reply: on_outcome(_outcome(reply)), *command)
-        self._unsettled = True
+        self.unsettled = True
 
     def settle(self) -> None:
         # Not for a lease given back: its reply comes in with that of the next charge.
-        if self._unsettled:
-            self._unsettled = False
+        if self.unsettled:
+            self.unsettled = False
             self._connection.read_outstanding()
 
-    def peek(self, partner: str, plan: Plan) -> Outcome:
-        return _outcome(self._connection.ask(*self._command("peek", partner, plan)))
+    def peek(self, partner: str, plan: Plan, swap: Swap = NO_SWAP) -> Outcome:
+        command = self._command(partner, plan, _PEEK, swap)
+        try:
+            return _outcome(self._connection.ask(*command))
+        except StoreUnavailable:
+            self._owe(partner, swap.lease)
+            raise
+
+    def give_back(self, partner: str, plan: Plan, swap: Swap) -> None:
+        """Give back what was granted under this plan. Does not wait.
+
+        Raises: StoreUnavailable.
+        """
+        command = self._command(partner, plan, _PEEK, swap)
+        try:
+            self._connection.tell(_ignore, *command)
+        except StoreUnavailable:
+            self._owe(partner, swap.lease)
+            raise
+
+    def give_back_unused(self, *, ending: bool = False) -> None:
+        """Nothing is held here."""
 
     def release(self, partner: str, lease: str) -> None:
         self._owed.append((partner, lease))
@@ -87,6 +129,10 @@ class RedisLimits:
         self._connection.ask("PING")
         self._give_back_leases()
 
+    def _owe(self, partner: str, lease: str) -> None:
+        if lease:
+            self._owed.append((partner, lease))
+
     def _give_back_leases(self) -> None:
         while self._owed:
             partner, lease = self._owed.popleft()
@@ -97,11 +143,12 @@ class RedisLimits:
                 return
 
     def _command(
-        self, mode: str, partner: str, plan: Plan, rows: int = 0, lease: str = ""
+        self, partner: str, plan: Plan, call: tuple[str, int, str], swap: Swap = NO_SWAP
     ) -> tuple[str | int, ...]:
         keys = (f"limits:{{{partner}}}:windows", _leases_key(partner))
         limits = (plan.max_concurrent_calls, *window_limits(plan))
-        return ("EVALSHA", SCRIPT_SHA, 2, *keys, mode, rows, lease, self._lease_ttl_ms, *limits)
+        swapped = (swap.calls, swap.lease, swap.granted_at_ms, *swap.units)
+        return ("EVALSHA", SCRIPT_SHA, 2, *keys, *call, self._lease_ttl_ms, *limits, *swapped)
 
 
 def _leases_key(partner: str) -> str:
@@ -110,7 +157,7 @@ def _leases_key(partner: str) -> str:
 
 
 def _outcome(reply: list[int], lease: str | None = None) -> Outcome:
-    refused, in_flight, *windows = reply
+    refused, in_flight, *windows = reply[:8]
     second, second_ms, minute, minute_ms, hour, hour_ms = windows
     return Outcome(
         refused, in_flight, (second, minute, hour), (second_ms, minute_ms, hour_ms), lease

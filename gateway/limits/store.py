@@ -3,8 +3,7 @@
 Windows are fixed: slot n of a window covers [n, n + 1) times its length on the store's clock.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from config.plans import Plan
 
@@ -48,34 +47,31 @@ class Outcome(NamedTuple):
     lease: str | None = None
 
 
-class LimitStore(Protocol):
-    """All limits of a partner, charged together or not at all.
+class Swap(NamedTuple):
+    """What a worker gives back of an earlier grant in a charge, and how much it would hold next.
 
-    Every method but `release` raises StoreUnavailable.
+    Attributes:
+        calls: to be granted, at most.
+        lease: given back; "" for none.
+        granted_at_ms: the earlier grant, on the store's clock.
+        units: given back of each window that they were charged to.
     """
 
-    def charge(self, partner: str, plan: Plan, rows: int) -> Outcome:
-        """Charge one request, its rows and one concurrent call; a refusal charges nothing."""
+    calls: int = 0
+    lease: str = ""
+    granted_at_ms: int = 0
+    units: tuple[int, int, int] = (0, 0, 0)
 
-    def charge_failed_call(
-        self, partner: str, plan: Plan, on_outcome: Callable[[Outcome], None]
-    ) -> None:
-        """Charge one request to each window that has one left. Does not wait for the store.
 
-        `on_outcome` is called once the outcome is known: at the latest in the next `settle`.
-        """
+class Granted(NamedTuple):
+    """A charge, and how many calls like it were charged on top of it, when on the store's clock."""
 
-    def settle(self) -> None:
-        """Wait for the outcomes of failed calls that are still to come."""
+    outcome: Outcome
+    calls: int
+    at_ms: int
 
-    def peek(self, partner: str, plan: Plan) -> Outcome:
-        """What is left. Changes nothing."""
 
-    def release(self, partner: str, lease: str) -> None:
-        """Give a lease back, later if the store is away. Does not wait for it, never raises."""
-
-    def ping(self) -> None:
-        """Return if the store answers; what is still to be given back is given back."""
+NO_SWAP = Swap()
 
 
 def window_limits(plan: Plan) -> tuple[int, int, int]:

@@ -14,8 +14,14 @@ from config.settings import LimitSettings, Settings
 from gateway.control.database import reading_engine
 from gateway.control.snapshot import SnapshotReader
 from gateway.control.watcher import SnapshotWatcher
-from gateway.limits import MemoryLimits, PartnerLimiter, RedisLimits, connection_options
-from gateway.limits.store import LimitStore
+from gateway.limits import (
+    LeasedLimits,
+    LimitStore,
+    MemoryLimits,
+    PartnerLimiter,
+    RedisLimits,
+    connection_options,
+)
 
 
 def make_watcher(settings: Settings) -> SnapshotWatcher:
@@ -45,5 +51,7 @@ def make_partner_limiter(flask_limiter: Limiter, settings: LimitSettings) -> Par
     fallback = MemoryLimits(time.monotonic, settings.lease_ttl_s)
     store: LimitStore = MemoryLimits(time.monotonic, settings.lease_ttl_s)
     if isinstance(flask_limiter.storage, RedisStorage):
-        store = RedisLimits(flask_limiter.storage.storage, settings.lease_ttl_s)
+        store = redis = RedisLimits(flask_limiter.storage.storage, settings.lease_ttl_s)
+        if settings.lease_quota:
+            store = LeasedLimits(redis, time.monotonic)
     return PartnerLimiter(store, fallback, time.monotonic, settings.fallback_share)

@@ -52,7 +52,7 @@ class Predictions:
         # A revocation must not wait for a large model. Looking costs nothing: it is the snapshot
         # in memory that is looked at.
         period_s = min(settings.control.poll_s, _FOLLOW_EVERY_S)
-        return [Ticker([self.follower.follow], period_s), self.shadowing]
+        return [Ticker([self.follower.follow], period_s), self.shadowing, self.partners]
 
     def renewal(self, settings: Settings, watcher: SnapshotWatcher) -> Renewal:
         """Keeps the models up to date that workers are forked with."""

@@ -26,6 +26,8 @@ from gateway.limits import (
     connection_options,
     fields,
 )
+from gateway.limits.grant import Grant
+from gateway.limits.store import Granted, Outcome
 from gateway.wsgi.parts import make_flask_limiter, make_partner_limiter
 
 PLAN = Plan("large", 1000, 64, 1_000_000, 1_000_000, 50_000_000)
@@ -73,10 +75,12 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def client(socket: Path) -> Iterator[redis.Redis]:
-    """Of an empty Redis, early in a minute and in an hour."""
+    """Of an empty Redis, not at the end of a second or a minute: most tests fit in between."""
     with redis.Redis(unix_socket_path=str(socket), decode_responses=True) as admin:
         admin.flushall()
         wait_for_a_clear_minute(admin)
+        while admin.time()[1] > 800_000:
+            time.sleep(0.005)
         yield admin
 
 
@@ -206,6 +210,29 @@ def test_fields_of_a_leased_call_are_those_of_its_states(worker: Worker) -> None
             f'"{s.limit.name}";r={s.remaining}' + (f";t={s.reset_s}" if s.reset_s else "")
             for s in states
         )
+
+
+def test_a_grant_ends_with_the_second_on_redis_clock(worker: Worker, client: redis.Redis) -> None:
+    """The first call of each second asks: what was granted in one is spent in no other."""
+    for _ in range(2):
+        wait_for_a_young_second(client)
+        worker.call()
+        assert worker.call()
+        second = client.time()[0]
+        while client.time()[0] == second:
+            pass
+
+        assert not worker.call()
+
+
+def test_a_grant_ends_before_the_second_may() -> None:
+    """400 ms before the second's end it holds for 395, from before the question was sent."""
+    charged = Granted(Outcome(0, 1, (10, 10, 10), (400, 1, 1), "lease"), 8, at_ms=0)
+    grant = Grant(PLAN, 1, charged, asked_at=100.0, connection_number=1)
+    grant.holder = None
+
+    assert grant.take(PLAN, 1, 100.396) is None
+    assert grant.take(PLAN, 1, 100.394) is not None
 
 
 def test_an_idle_worker_gives_back_at_the_next_probe(

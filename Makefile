@@ -149,16 +149,17 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 	@for stamp in $(PEER_STAMPS); do $(MAKE) --no-print-directory $$stamp || echo "$$stamp: not installed; the benchmark will say so."; done
 
 QUICK ?=
-bench: bench-peers  ## Measure beside other model servers (needs wrk; QUICK=1: some minutes)
-	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+CHART ?= var/bench/chart.svg
+bench: bench-peers  ## Measure beside other model servers (needs wrk; half an hour, QUICK=1: some minutes; CHART=docs/bench.svg)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) --chart $(CHART)
 
 profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)
 	@$(BIN)/python -m bench.cost
 
-overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk)
+overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (needs wrk; two minutes)
 	@$(BIN)/python -m bench.overload overload
 
-scaling: $(VENV)/.runtime  ## Cost of a request with workers, rows, partners, revocations, models (needs wrk)
+scaling: $(VENV)/.runtime  ## Cost of a request with workers, rows, partners, revocations, models (needs wrk; five minutes)
 	@$(BIN)/python -m bench.scaling
 
 soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
-from bench import models
-from bench.launch import ENVIRONMENTS
+from bench import models, trained
 from bench.load import measure
 from bench.ours import Gateway, gateway
 from bench.processes import tree
+from bench.trained import ENVIRONMENTS
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SHOWN_FUNCTIONS = 60
@@ -38,9 +38,8 @@ def main(*, model: str, rows: int, connections: int, seconds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        models.main(folder / "models")
         with gateway(
-            folder / "here" / "gateway", {model: folder / f"models/{model}.joblib"}
+            folder / "here" / "gateway", {model: trained.ours() / f"{model}.joblib"}
         ) as own:
             payload = own.rows(model, models.rows(rows).tolist())
             click.echo(f"{model}, {rows} rows, {connections} connections, all protections")

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from bench import models
+from bench import models, trained
 from bench.load import measure
 from bench.ours import Gateway, gateway
 from bench.processes import tree
@@ -113,8 +113,7 @@ def main(*, seconds: float, connections: int, only: str) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-formats-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        models.main(folder / "models")
-        artifact = folder / "models" / f"{MODEL}.joblib"
+        artifact = trained.ours() / f"{MODEL}.joblib"
         own_rows = _rows_per_s_here(artifact)
         with gateway(folder / "gateway", {MODEL: artifact}) as own:
             click.echo(f"in-process predict and predict_proba: {own_rows / 1000:.0f} k rows/s\n")

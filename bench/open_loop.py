@@ -33,6 +33,11 @@ class Offered:
     def statuses(self) -> Counter[int]:
         return Counter({status: len(found) for status, found in self.latencies_ms.items()})
 
+    @property
+    def refused(self) -> int:
+        """Answers other than 200, and none."""
+        return sum(count for status, count in self.statuses.items() if status != 200)
+
     def quantile_ms(self, share: float, *, accepted: bool) -> float:
         found = sorted(
             latency

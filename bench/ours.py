@@ -1,11 +1,9 @@
 """The gateway as `make stack` runs it: TLS, tokens, limits in Redis, validation, logs to a file."""
 
 import contextlib
-import fcntl
 import io
 import json
 import ssl
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -14,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.installation import administer, install
+from bench.kept import ROOT
+from bench.load import Measured, measure
 from bench.peers import Payload, Rows
 from bench.processes import ONE_THREAD, Server, free_port, running
 
-ROOT = Path(__file__).parents[1]
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -79,6 +79,16 @@ class Gateway:
         with urllib.request.urlopen(request, timeout=30, context=self.trusting) as answer:
             return json.load(answer)
 
+    def measure(self, payload: Payload, connections: int, seconds: float) -> Measured:
+        """Ask for this on so many connections, after half a second that is not counted."""
+        self.measure_at_once(payload, connections, 0.5)
+        return self.measure_at_once(payload, connections, seconds)
+
+    def measure_at_once(self, payload: Payload, connections: int, seconds: float) -> Measured:
+        """Ask for this on so many connections."""
+        call = (self.url + payload.path, payload.body, payload.headers)
+        return measure(*call, connections=connections, seconds=seconds)
+
     def feature_names(self, model: str) -> list[str]:
         """Those of the contract, in its order."""
         request = urllib.request.Request(f"{self.url}/v1/models/{model}", headers=self.headers())
@@ -86,7 +96,7 @@ class Gateway:
             return [feature["name"] for feature in json.load(answer)["features"]]
 
     def administer(self, *arguments: str) -> str:
-        return _administer(self.data_dir, *arguments)
+        return administer(self.data_dir, *arguments)
 
 
 @contextlib.contextmanager
@@ -99,16 +109,9 @@ def gateway(
     for parent in (folder, folder.parent):
         parent.chmod(0o755)
     data_dir = folder / "var"
-    with _stack(folder, workers):
-        for name, path in models.items():
-            _administer(data_dir, "model", "add", str(path), "--name", name, "--promote")
-        _administer(data_dir, "partner", "set", "demo", "--plan", plan)
-    with (data_dir / "stack.lock").open("rb") as lock:
-        # Every process of the first stack holds it until it has ended.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    # Started anew, as on any later day: its models are loaded before the fork, and shared.
+    install(data_dir, models, plan)
     with _stack(folder, workers) as (server, url):
-        token = _administer(data_dir, "token", "issue", "demo").strip()
+        token = administer(data_dir, "token", "issue", "demo").strip()
         yield Gateway(server, url, data_dir, token)
 
 
@@ -121,11 +124,3 @@ def _stack(folder: Path, workers: int) -> Iterator[tuple[Server, str]]:
         url = f"https://localhost:{port}"
         server.wait(f"{url}/readyz")
         yield server, url
-
-
-def _administer(data_dir: Path, *arguments: str) -> str:
-    command = [*_GATEWAY, "--data-dir", str(data_dir), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"gateway {' '.join(arguments)}: {done.stderr}")
-    return done.stdout

@@ -2,21 +2,37 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.cells import CELLS
 from bench.rounds import Row
 from bench.targets import judge
 
-Table = Mapping[str, Sequence[Row]]
+
+@dataclass
+class Report:
+    """One run: what was measured, and what could not be.
+
+    Attributes:
+        table: the rows of each cell.
+        servers: memory and start of everybody, for each model.
+        facts: of our own stack; see `facts.py`.
+        missing: who did not take part, and why.
+    """
+
+    table: dict[str, list[Row]] = field(default_factory=dict)
+    servers: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
 
 
-def as_text(table: Table, servers: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> str:
+def as_text(report: Report) -> str:
     """All of it for people."""
-    parts = [_cell(name, rows) for name, rows in table.items()]
-    parts += [_servers(servers), _targets(table)]
-    if missing:
-        lines = [f"  {name}: {reason}" for name, reason in missing.items()]
+    parts = [_cell(name, rows) for name, rows in report.table.items()]
+    parts += [_servers(report.servers), _targets(report)]
+    if report.missing:
+        lines = [f"  {name}: {reason}" for name, reason in report.missing.items()]
         parts.append("\n".join(["Not measured:", *lines]))
     return "\n\n".join(parts)
 
@@ -43,22 +59,22 @@ def _servers(servers: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"{title:46}{'idle MB':>9}{'after MB':>10}{'ready s':>9}"]
     for one in servers:
         name = f"{one['name']}, {one['model']}"
-        lines.append(
-            f"  {name:44}{one['idle_mb']:>9.0f}{one['after_mb']:>10.0f}{one['ready_s']:>9.1f}"
-        )
+        ready = f"{one['ready_s']:.1f}" if one["ready_s"] else "-"
+        lines.append(f"  {name:44}{one['idle_mb']:>9.0f}{one['after_mb']:>10.0f}{ready:>9}")
     return "\n".join(lines)
 
 
-def _targets(table: Table) -> str:
-    lines = [f"{'bars (ratio of requests/s)':46}{'wanted':>9}{'found':>9}"]
-    for verdict in judge(table):
+def _targets(report: Report) -> str:
+    lines = [f"{'bars (ratio of requests/s, if not said)':50}{'wanted':>9}{'found':>9}"]
+    for verdict in judge(report.table, report.facts):
         found = "not run" if verdict.found is None else f"{verdict.found:.2f}"
         mark = {True: "met", False: "MISSED", None: ""}[verdict.met]
-        lines.append(f"  {verdict.what:44}{verdict.wanted:>9.2f}{found:>9}  {mark}")
+        sign = "<=" if verdict.at_most else ">="
+        lines.append(f"  {verdict.what:48}{sign:>3}{verdict.wanted:>6.2f}{found:>9}  {mark}")
     return "\n".join(lines)
 
 
-def as_json(table: Table, servers: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> str:
+def as_json(report: Report) -> str:
     """All of it for programs."""
     cells = {
         name: [
@@ -69,11 +85,16 @@ def as_json(table: Table, servers: Sequence[Mapping[str, Any]], missing: Mapping
             }
             for row in rows
         ]
-        for name, rows in table.items()
+        for name, rows in report.table.items()
     }
     bars = [
-        {"what": one.what, "wanted": one.wanted, "found": one.found, "met": one.met}
-        for one in judge(table)
+        {**asdict(verdict), "met": verdict.met} for verdict in judge(report.table, report.facts)
     ]
-    document = {"cells": cells, "servers": list(servers), "bars": bars, "missing": dict(missing)}
+    document = {
+        "cells": cells,
+        "servers": report.servers,
+        "facts": report.facts,
+        "bars": bars,
+        "missing": report.missing,
+    }
     return json.dumps(document, indent=1) + "\n"

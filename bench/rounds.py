@@ -1,11 +1,18 @@
 """Interleaved rounds: machines drift, so every entrant has its turn in every round."""
 
+import os
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.cells import Cell, Entrant
-from bench.load import Measured, measure
+from bench.cells import AnyEntrant, Cell
+from bench.load import Measured
+from bench.processes import cpu_ticks
+
+_QUIET_TICKS = 1
+_LOOK_AGAIN_S = 0.05
+_QUIET_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,27 +59,42 @@ class Pace:
 
     Args:
         seconds: of each turn.
-        warm_up: whether each entrant is asked for a second first, which is not counted.
+        large_seconds: of each turn in a cell of large requests.
+        warm_up_s: how long each entrant is asked before, which is not counted.
     """
 
     rounds: int
     seconds: float
-    warm_up: bool
+    large_seconds: float
+    warm_up_s: float
+
+    def of(self, cell: Cell) -> float:
+        return self.large_seconds if cell.large else self.seconds
 
 
 def run(
-    cell: Cell, entrants: Sequence[Entrant], pace: Pace, say: Callable[[str], None]
+    cell: Cell, entrants: Sequence[AnyEntrant], pace: Pace, say: Callable[[str], None]
 ) -> list[Row]:
-    """Measure every entrant in every round."""
+    """Warm everybody up, then measure everybody in every round."""
+    say(f"{cell.name}: warming up {len(entrants)}")
+    for one in entrants:
+        one.measure(cell.connections, pace.warm_up_s)
     found: dict[str, list[Measured]] = {one.name: [] for one in entrants}
     for number in range(pace.rounds):
         say(f"{cell.name}: round {number + 1} of {pace.rounds}")
         for one in entrants:
-            url = one.url + one.payload.path
-            call = (url, one.payload.body, one.payload.headers)
-            if pace.warm_up and not number:
-                measure(*call, connections=cell.connections, seconds=1)
-            found[one.name].append(
-                measure(*call, connections=cell.connections, seconds=pace.seconds)
-            )
-    return [Row(one.name, tuple(found[one.name]), len(one.payload.body)) for one in entrants]
+            _await_quiet()
+            found[one.name].append(one.measure(cell.connections, pace.of(cell)))
+    return [Row(one.name, tuple(found[one.name]), one.body_bytes) for one in entrants]
+
+
+def _await_quiet() -> None:
+    """Nobody's turn begins while a server still works on what was asked of it before."""
+    deadline = time.monotonic() + _QUIET_WITHIN_S
+    before = cpu_ticks(os.getpid())
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_S)
+        now = cpu_ticks(os.getpid())
+        if now - before <= _QUIET_TICKS:
+            return
+        before = now

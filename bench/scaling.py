@@ -4,147 +4,174 @@ With workers, rows a call, partners, revocations and models. Requests a second d
 uses the machine; the CPU time of a request, which the kernel counts, hardly does.
 """
 
+import contextlib
 import json
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import click
 
-from bench import models
+from bench import models, trained
 from bench.cost import cpu_seconds
-from bench.load import measure
+from bench.growth import Growth
+from bench.kept import ROOT
 from bench.ours import Gateway, gateway
 from bench.peers import Payload
-from gateway.cli.administration import Administration, administration
-from gateway.cli.model_intake import model_store
-from gateway.cli.partner import create_partner
-from model.engines.record import EngineWish
-from model.first_load import load_here
 
-ROOT = Path(__file__).parents[1]
-_SCOPES = ("model:*:predict", "model:*:read")
+_WORKERS = (1, 2, 3, 4)
+_ROWS = (1, 10, 100, 1_000, 10_000, 100_000)
+# JSON of more rows is more than a body may have; so are doubles of 100,000.
+_MOST_JSON_ROWS = 10_000
 _POPULATIONS: dict[str, tuple[int, ...]] = {
     "partners": (1, 100, 1_000, 10_000),
     "revocations": (0, 100, 1_000, 10_000),
     "models": (1, 10, 50),
 }
+_CHANGE_EVERY_S = 0.2
+
+Point = dict[str, float]
+Points = dict[str, Point]
 
 
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Of each measurement.")
-def main(*, seconds: float) -> None:
+@click.option("--only", default="", help="workers, rows, partners, revocations or models.")
+def main(*, seconds: float, only: str) -> None:
     """Print the curves; write them to var/bench/scaling.json."""
+    out = ROOT / "var" / "bench" / "scaling.json"
+    curves: dict[str, Points] = json.loads(out.read_text()) if only and out.exists() else {}
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        models.main(folder / "models")
-        curves = {"workers": _workers(folder, seconds), "rows": _rows(folder, seconds)}
-        curves |= {what: _population(folder, what, seconds) for what in _POPULATIONS}
-    out = ROOT / "var" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "scaling.json").write_text(json.dumps(curves, indent=1) + "\n")
+        measured: dict[str, Callable[[], Points]] = {
+            "workers": lambda: _workers(folder, seconds),
+            "rows": lambda: _rows(folder, seconds),
+            **{what: lambda what=what: _population(folder, what, seconds) for what in _POPULATIONS},
+        }
+        for what, measure in measured.items():
+            if only in what:
+                curves[what] = measure()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(curves, indent=1) + "\n")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stack(folder: Path, name: str, workers: int = 2) -> Iterator[Gateway]:
-    logistic = {"logistic": folder / "models" / "logistic.joblib"}
+    logistic = {"logistic": trained.ours() / "logistic.joblib"}
     with gateway(folder / name / "gateway", logistic, workers) as own:
         yield own
 
 
-def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> dict[str, float]:
-    call = (own.url + payload.path, payload.body, payload.headers)
-    measure(*call, connections=connections, seconds=1)
+def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> Point:
+    own.measure(payload, connections, 0.5)
     before = cpu_seconds(own.server.process.pid)
-    found = measure(*call, connections=connections, seconds=seconds)
+    found = own.measure_at_once(payload, connections, seconds)
     after = cpu_seconds(own.server.process.pid)
-    spent = after["predictions"] - before["predictions"]
-    requests = found.requests_per_s * seconds
+    requests = found.requests_per_s * seconds or float("nan")
+    spent = {kind: (after[kind] - before.get(kind, 0.0)) / requests * 1e6 for kind in after}
     return {
         "requests_per_s": found.requests_per_s,
+        "p50_ms": found.p50_ms,
         "p99_ms": found.p99_ms,
-        "worker_cpu_us": spent / requests * 1e6 if requests else float("nan"),
+        "worker_cpu_us": spent["predictions"],
+        "nginx_cpu_us": spent.get("nginx", float("nan")),
+        "redis_cpu_us": sum(cost for kind, cost in spent.items() if kind.startswith("redis")),
+        "all_cpu_us": sum(spent.values()),
         "memory_mb": own.server.pss_mb(),
         "failed": found.refused + found.broken,
     }
 
 
-def _show(what: str, points: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    click.echo(f"\n{what:>14}{'req/s':>10}{'p99 ms':>9}{'worker CPU us':>15}{'MB':>7}{'failed':>8}")
-    for at, point in points.items():
-        click.echo(
-            f"{at:>14}{point['requests_per_s']:>10,.0f}{point['p99_ms']:>9.2f}"
-            f"{point['worker_cpu_us']:>15,.0f}{point['memory_mb']:>7.0f}{point['failed']:>8.0f}"
-        )
+def _head(what: str) -> None:
+    click.echo(
+        f"\n{what:>22}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'worker CPU us':>15}{'nginx':>8}"
+        f"{'redis':>7}{'all':>8}{'MB':>7}{'failed':>8}"
+    )
+
+
+def _show(at: str, point: Point) -> None:
+    click.echo(
+        f"{at:>22}{point['requests_per_s']:>9,.0f}{point['p50_ms']:>9.2f}{point['p99_ms']:>9.2f}"
+        f"{point['worker_cpu_us']:>15,.0f}{point['nginx_cpu_us']:>8,.0f}"
+        f"{point['redis_cpu_us']:>7,.0f}{point['all_cpu_us']:>8,.0f}"
+        f"{point['memory_mb']:>7.0f}{point['failed']:>8.0f}"
+    )
+
+
+def _workers(folder: Path, seconds: float) -> Points:
+    _head("workers, rows")
+    points: Points = {}
+    for workers in _WORKERS:
+        with _stack(folder, f"workers-{workers}", workers) as own:
+            one = own.rows("logistic", models.rows(1).tolist())
+            many = own.tensor("logistic", models.rows(10_000).tolist())
+            for rows, payload, connections in ((1, one, 16), (10_000, many, 4)):
+                at = f"{workers}, {rows:,}"
+                points[at] = _point(own, payload, connections, seconds)
+                _show(at, points[at])
     return points
 
 
-def _workers(folder: Path, seconds: float) -> dict[str, dict[str, float]]:
-    points = {}
-    for workers in (1, 2, 3, 4):
-        with _stack(folder, f"workers-{workers}", workers) as own:
-            one = own.rows("logistic", models.rows(1).tolist())
-            points[f"{workers}, 1 row"] = _point(own, one, 16, seconds)
-            many = own.tensor("logistic", models.rows(10_000).tolist())
-            points[f"{workers}, 10,000"] = _point(own, many, 4, seconds)
-    return _show("workers", points)
-
-
-def _rows(folder: Path, seconds: float) -> dict[str, dict[str, float]]:
-    points = {}
+def _rows(folder: Path, seconds: float) -> Points:
+    _head("rows a call, form")
+    points: Points = {}
     with _stack(folder, "rows") as own:
-        for count in (1, 10, 100, 1_000, 10_000, 100_000):
-            if count <= 10_000:
-                json_rows = own.rows("logistic", models.rows(count).tolist())
-                points[f"{count}, JSON"] = _point(own, json_rows, 4, seconds)
-            # Single precision: 100,000 rows of doubles are more than a body may have.
-            tensor = own.tensor("logistic", models.rows(count).tolist(), datatype="FP32")
-            points[f"{count}, tensor"] = _point(own, tensor, 4, seconds)
-    return _show("rows a call", points)
+        for count in _ROWS:
+            rows = models.rows(count).tolist()
+            forms = {"tensor": own.tensor("logistic", rows, datatype="FP32")}
+            if count <= _MOST_JSON_ROWS:
+                forms["JSON"] = own.rows("logistic", rows)
+            for form, payload in forms.items():
+                at = f"{count:,}, {form}"
+                points[at] = _point(own, payload, 4, seconds)
+                _show(at, points[at])
+    return points
 
 
-def _population(folder: Path, what: str, seconds: float) -> dict[str, dict[str, float]]:
-    add = {"partners": _add_partner, "revocations": _add_revocation, "models": _add_model}[what]
-    points = {}
+def _population(folder: Path, what: str, seconds: float) -> Points:
+    _head(what)
+    points: Points = {}
     with _stack(folder, what) as own:
-        admin = administration(own.data_dir)
+        growth = Growth(own, trained.ours() / "logistic.joblib")
         payload = own.rows("logistic", models.rows(1).tolist())
         there = min(_POPULATIONS[what])
         for count in _POPULATIONS[what]:
-            _grow(partial(add, admin, folder), there, count)
+            began = time.monotonic()
+            getattr(growth, what)(there, count)
+            grown_s = time.monotonic() - began
+            served_s = growth.await_served()
+            at = f"{count:,}"
+            points[at] = _point(own, payload, 16, seconds)
+            points[at] |= {"grown_s": grown_s, "served_s": served_s}
             there = count
-            own.administer("status")
-            points[f"{count:,}"] = _point(own, payload, 16, seconds)
-        admin.close()
-    return _show(what, points)
+            _show(at, points[at])
+        at = f"{there:,}, 5 changes/s"
+        with _changing(growth):
+            points[at] = _point(own, payload, 16, seconds)
+        _show(at, points[at])
+        growth.close()
+    return points
 
 
-def _grow(add: Callable[[int], None], there: int, wanted: int) -> None:
-    for number in range(there, wanted):
-        add(number)
-    # Every worker has seen it after a round of its watcher, and loaded what there is to load.
-    time.sleep(3)
+@contextlib.contextmanager
+def _changing(growth: Growth) -> Iterator[None]:
+    """Tokens are revoked all the time, as on a day on which partners renew many."""
+    ended = threading.Event()
 
+    def change() -> None:
+        number = 1_000_000
+        while not ended.wait(_CHANGE_EVERY_S):
+            growth.revocations(number, number + 1)
+            number += 1
 
-def _add_partner(admin: Administration, _folder: Path, number: int) -> None:
-    create_partner(admin, f"partner-{number}", "standard", _SCOPES)
-
-
-def _add_revocation(admin: Administration, _folder: Path, number: int) -> None:
-    admin.store.revoke_token(f"{number:032x}", time.time() + 3600)
-
-
-def _add_model(admin: Administration, folder: Path, number: int) -> None:
-    store, name = model_store(admin), f"model-{number}"
-    load = partial(load_here, wish=EngineWish("native"))
-    proven = store.prove(folder / "models/logistic.joblib", name, "1", "bench", load=load)
-    manifest = store.place(proven)
-    admin.store.add_model_version(name, "1", manifest.digest)
-    admin.store.promote_model(name, "1", 0)
+    changing = threading.Thread(target=change)
+    changing.start()
+    yield
+    ended.set()
+    changing.join()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The project's own bars, each judged on the rows of one run."""
+"""The project's own bars, each judged on the rows and facts of one run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.cells import OURS, SAME_DOOR
+from bench.cells import EMPTY, FLOORS, OURS, READ, SAME_DOOR
 from bench.rounds import Row
 
 Table = Mapping[str, Sequence[Row]]
-_FLOORS = ("nginx", "Gunicorn", "empty", "view")
+Facts = Mapping[str, float]
+Judge = Callable[[Table], float | None]
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,20 @@ class Verdict:
     what: str
     wanted: float
     found: float | None
+    at_most: bool = False
 
     @property
     def met(self) -> bool | None:
-        return None if self.found is None else self.found >= self.wanted
+        if self.found is None:
+            return None
+        return self.found <= self.wanted if self.at_most else self.found >= self.wanted
 
 
 def _peers(rows: Sequence[Row], *, same_door: bool) -> list[Row]:
     return [
         row
         for row in rows
-        if not row.entrant.startswith((OURS, *_FLOORS))
+        if not row.entrant.startswith((OURS, *FLOORS))
         and row.entrant.endswith(SAME_DOOR) == same_door
     ]
 
@@ -44,7 +48,7 @@ def _best(rows: Sequence[Row]) -> Row | None:
     return max(rows, key=lambda row: row.requests_per_s, default=None)
 
 
-def _over_best(cell: str, *, same_door: bool, ours: str = OURS) -> Callable[[Table], float | None]:
+def _over_best(cell: str, *, same_door: bool, ours: str = OURS) -> Judge:
     def found(table: Table) -> float | None:
         rows = table.get(cell, ())
         return _ratio(_named(rows, ours), _best(_peers(rows, same_door=same_door)))
@@ -52,7 +56,7 @@ def _over_best(cell: str, *, same_door: bool, ours: str = OURS) -> Callable[[Tab
     return found
 
 
-def _over(cell: str, other: str, ours: str = OURS) -> Callable[[Table], float | None]:
+def _over(cell: str, other: str, ours: str = OURS) -> Judge:
     def found(table: Table) -> float | None:
         rows = table.get(cell, ())
         return _ratio(_named(rows, ours), _named(rows, other))
@@ -66,12 +70,12 @@ def _p99(table: Table) -> float | None:
     return None if ours is None or bare is None else bare.p99_ms / ours.p99_ms
 
 
-_EMPTY = "empty Flask view" + SAME_DOOR
-_READ = "view that reads" + SAME_DOOR
+_EMPTY = EMPTY + SAME_DOOR
+_READ = READ + SAME_DOOR
 _COMPRESSED = "logistic, 10,000 rows compressed"
 _BINARY = "logistic, 10,000 rows binary"
 
-_BARS: tuple[tuple[str, float, Callable[[Table], float | None]], ...] = (
+_BARS: tuple[tuple[str, float, Judge], ...] = (
     ("1 row, logistic: best peer", 1.0, _over_best("logistic, 1 row", same_door=False)),
     ("… best peer, same door", 1.3, _over_best("logistic, 1 row", same_door=True)),
     ("… empty Flask view, same door", 0.75, _over("logistic, 1 row", _EMPTY)),
@@ -94,6 +98,24 @@ _BARS: tuple[tuple[str, float, Callable[[Table], float | None]], ...] = (
 )
 
 
-def judge(table: Table) -> list[Verdict]:
+# What it is, the name of the fact, the bar, and whether it is the most or the least.
+_OF_OUR_STACK = (
+    ("model of 10 ms or more: over in-process predict", "slow_ratio", 1.10, True),
+    ("idle, MB: nginx, 2 workers, tokens, Redis", "idle_mb", 300.0, True),
+    ("… one more worker, MB", "one_more_worker_mb", 60.0, True),
+    ("… copies of a 500 MB forest in 2 workers", "forest_copies", 1.2, True),
+    ("start to ready, s", "ready_s", 2.0, True),
+    ("3x capacity offered: goodput over its peak", "goodput_share", 0.9, False),
+    ("… refusals, p99 ms", "refused_p99_ms", 50.0, True),
+    ("… answers other than 200, 429, 503", "other_statuses", 0.0, True),
+)
+
+
+def judge(table: Table, facts: Facts) -> list[Verdict]:
     """Every bar, in the order of the table."""
-    return [Verdict(what, wanted, found(table)) for what, wanted, found in _BARS]
+    of_cells = [Verdict(what, wanted, found(table)) for what, wanted, found in _BARS]
+    of_stack = [
+        Verdict(what, wanted, facts.get(fact), at_most)
+        for what, fact, wanted, at_most in _OF_OUR_STACK
+    ]
+    return of_cells + of_stack

@@ -1,0 +1,98 @@
+"""What the bars ask of our own stack beside throughput: memory, start, slow models, overload."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import models
+from bench.entrants import InProcess
+from bench.open_loop import offer
+from bench.ours import Gateway, gateway
+from bench.processes import NotReady, Server, tree
+from gateway.cli.administration import administration
+from gateway.control.worker_status import live_workers
+
+ACCEPTABLE = frozenset({200, 429, 503})
+_OVERLOAD = 3.0
+_READY_WITHIN_S = 20.0
+
+
+def at_start(own: Gateway) -> dict[str, float]:
+    """To be asked before anything else is: memory of the idle stack, and how long its start was."""
+    return {"idle_mb": own.server.pss_mb(), "ready_s": own.server.ready_s}
+
+
+def one_more_worker(own: Gateway, model: str) -> dict[str, float]:
+    """What a third prediction worker adds, once it has had its share of the load."""
+    payload = own.rows(model, models.rows(100).tolist())
+    own.measure(payload, 16, 1)
+    before = own.server.pss_mb()
+    master = _gunicorn(own.server)
+    os.kill(master, signal.SIGTTIN)
+    _await_workers(own, 3)
+    own.measure(payload, 16, 1)
+    grown = own.server.pss_mb() - before
+    os.kill(master, signal.SIGTTOU)
+    return {"one_more_worker_mb": grown}
+
+
+def _gunicorn(server: Server) -> int:
+    """The process that forks prediction workers."""
+    for pid in tree(server.process.pid):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        # The first one found is the parent of the others: the tree is walked from its root.
+        if b"predictions" in words:
+            return pid
+    raise NotReady("no process serves predictions")
+
+
+def _await_workers(own: Gateway, wanted: int) -> None:
+    admin = administration(own.data_dir)
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < deadline:
+        workers = live_workers(admin.status_engine, time.time())
+        if sum(worker.role == "predictions" for worker in workers) >= wanted:
+            admin.close()
+            return
+        time.sleep(0.1)
+    raise NotReady(f"there are no {wanted} workers after {_READY_WITHIN_S:.0f} s")
+
+
+def slow_model(own: Gateway, model: str, artifact: Path, seconds: float) -> dict[str, float]:
+    """Ours over in process, one caller, with as many rows as take 10 ms or more in process."""
+    rows, in_process_ms = 1, 0.0
+    while in_process_ms < 10.0:
+        in_process_ms = InProcess(model, artifact, rows).measure(1, seconds).p50_ms
+        rows += in_process_ms < 10.0
+    served = own.measure(own.rows(model, models.rows(rows).tolist()), 1, seconds)
+    again_ms = InProcess(model, artifact, rows).measure(1, seconds).p50_ms
+    return {
+        "slow_in_process_ms": min(in_process_ms, again_ms),
+        "slow_served_ms": served.p50_ms,
+        "slow_ratio": served.p50_ms / min(in_process_ms, again_ms),
+    }
+
+
+def overload(own: Gateway, model: str, seconds: float) -> dict[str, float]:
+    """Three times what it can do, beside what it can do (open loop; see `make overload`)."""
+    payload = own.rows(model, models.rows(1).tolist())
+    capacity = own.measure(payload, 16, seconds).requests_per_s
+    steps = [offer(own.url, payload, capacity * step, seconds) for step in (1.0, _OVERLOAD)]
+    over = steps[-1]
+    others = sum(count for status, count in over.statuses.items() if status not in ACCEPTABLE)
+    return {
+        "goodput_share": over.goodput / max(step.goodput for step in steps),
+        "refused_p99_ms": over.quantile_ms(0.99, accepted=False) if over.refused else 0.0,
+        "other_statuses": others,
+    }
+
+
+def large_forest(folder: Path, artifact: Path, without_mb: float) -> Mapping[str, float]:
+    """A model of 500 MB, loaded at the start: the stack's growth over the size of one copy."""
+    size_mb = artifact.stat().st_size / 1e6
+    with gateway(folder, {"large-forest": artifact}) as own:
+        own.measure(own.rows("large-forest", models.rows(1).tolist()), 4, 2)
+        grown = own.server.pss_mb() - without_mb
+    return {"forest_mb": size_mb, "forest_copies": grown / size_mb}

@@ -1,0 +1,32 @@
+"""The model asked in this process, without any server: `python in_process.py MODEL ROWS SECONDS`.
+
+What no server can be faster than on one core with the estimator as it was saved. Prints JSON.
+"""
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import joblib
+from models import rows
+
+
+def main(model: Path, count: int, seconds: float) -> None:
+    """Ask for the probabilities of the same rows again and again, as the servers do."""
+    estimator, matrix = joblib.load(model), rows(count)
+    estimator.predict_proba(matrix)
+    times_ms: list[float] = []
+    started = time.perf_counter()
+    while (now := time.perf_counter()) < started + seconds:
+        estimator.predict_proba(matrix)
+        times_ms.append((time.perf_counter() - now) * 1000)
+    spent = time.perf_counter() - started
+    hundredths = statistics.quantiles([*times_ms, times_ms[-1]], n=100, method="inclusive")
+    found = {"requests_per_s": len(times_ms) / spent, "p50_ms": hundredths[49]}
+    print(json.dumps({**found, "p99_ms": hundredths[98], "refused": 0, "broken": 0}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,53 @@
+"""A data folder with models in service, ready for the stack to start on: made once, and copied."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from bench.kept import ROOT, kept
+from bench.processes import ONE_THREAD
+from gateway.cli.administration import service_settings
+from gateway.cli.prepare import prepare
+
+_GATEWAY = [sys.executable, "-m", "gateway.cli"]
+_SOURCES = ("gateway", "model", "config")
+
+
+def install(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
+    """Put a copy where the stack is to start. Its models were proved as an operator's are."""
+    name = "installation-" + "-".join([*sorted(models), plan])
+    make = partial(_make, models=models, plan=plan)
+    # Whatever could change how a model is proved, compiled or kept makes all of it anew.
+    sources = [path for part in _SOURCES for path in (ROOT / part).rglob("*.py")]
+    made_of = [*models.values(), *sources, ROOT / "requirements/runtime.txt"]
+    shutil.copytree(kept(name, made_of, make), data_dir)
+
+
+def _make(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
+    prepare(service_settings(data_dir), demo=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda name: _add(data_dir, name, models[name]), models))
+    administer(data_dir, "partner", "set", "demo", "--plan", plan)
+
+
+def _add(data_dir: Path, name: str, path: Path) -> None:
+    # Of the native library where compiling would take minutes, and prove nothing about the bench.
+    engine = "native" if path.stat().st_size > 100e6 else "auto"
+    administer(data_dir, "model", "add", str(path), "--name", name, "--engine", engine, "--promote")
+
+
+def administer(data_dir: Path, *arguments: str) -> str:
+    """A command of the gateway; what it prints."""
+    command = [*_GATEWAY, "--data-dir", str(data_dir), *arguments]
+    environment = {**os.environ, **ONE_THREAD}
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    if done.returncode:
+        raise RuntimeError(f"gateway {' '.join(arguments)}: {done.stderr}")
+    return done.stdout

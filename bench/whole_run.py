@@ -1,0 +1,169 @@
+"""One run: everybody is started, checked, measured in turn, weighed, and stopped."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from bench import facts, models, trained
+from bench.cells import CELLS, OURS, AnyEntrant, Cell, Place, entrants
+from bench.door import doors
+from bench.entrants import WrongAnswer
+from bench.kept import ROOT
+from bench.launch import Running, installed, started
+from bench.ours import Gateway, gateway
+from bench.peers import PEERS, Peer
+from bench.processes import NotReady, Server, free_port, running
+from bench.report import Report
+from bench.rounds import Pace, run
+
+_SLOW = "neighbours"
+_ASKED_ROWS = 3
+
+
+class Bench:
+    """One run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        pace: Pace,
+        peers: Mapping[str, Sequence[str]],
+        say: Callable[[str], None],
+        *,
+        quick: bool,
+    ) -> None:
+        self.folder = folder
+        self._say = say
+        self.pace = pace
+        self.quick = quick
+        self.peers = peers
+        self.report = Report()
+
+    def run(self, only: str) -> None:
+        """Ours stands all the time; peers with one model after the other."""
+        artifacts = self._train()
+        wanted = [cell for cell in CELLS if only in cell.name and (cell.quick or not self.quick)]
+        with gateway(self.folder / OURS / "here", artifacts) as own:
+            self.report.facts |= facts.at_start(own)
+            for model in models.MODELS:
+                self._measure(own, model, [cell for cell in wanted if cell.model == model])
+            self._weigh({OURS: (own.server, self.report.facts["idle_mb"])}, "all models")
+            self.report.facts |= facts.one_more_worker(own, "logistic")
+        if not only:
+            self._ask_with_heavy_models()
+
+    def _ask_with_heavy_models(self) -> None:
+        self._say("a model of 10 ms, and overload")
+        seconds = 2 if self.quick else 6
+        with gateway(self.folder / OURS / "slow", {_SLOW: trained.heavy(_SLOW)}) as own:
+            self.report.facts |= facts.slow_model(own, _SLOW, trained.heavy(_SLOW), seconds)
+            self.report.facts |= facts.overload(own, _SLOW, seconds)
+        if not self.quick:
+            self._say("a model of 500 MB")
+            place, forest = self.folder / OURS / "large", trained.heavy("large-forest")
+            self.report.facts |= facts.large_forest(place, forest, self.report.facts["idle_mb"])
+
+    def _train(self) -> dict[str, Path]:
+        self._say("training the models, where they are not kept from an earlier run")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(trained.of_peer, [peer.name for peer in PEERS if self._takes_part(peer)]))
+        return {name: trained.ours() / f"{name}.joblib" for name in models.MODELS}
+
+    def _takes_part(self, peer: Peer) -> bool:
+        wanted = any(peer.name in names for names in self.peers.values())
+        if wanted and not installed(peer):
+            self.report.missing[peer.name] = "it is not installed; see make bench-peers"
+        return wanted and installed(peer)
+
+    def _measure(self, own: Gateway, model: str, cells: list[Cell]) -> None:
+        if not cells:
+            return
+        with contextlib.ExitStack() as held:
+            place, weighed = self._place(held, own, model)
+            estimator = joblib.load(place.artifact)
+            for cell in cells:
+                expected = estimator.predict_proba(models.rows(cell.rows))
+                found = entrants(cell, place, quick=self.quick)
+                right = [one for one in found if self._right(one, cell, expected)]
+                self.report.table[cell.name] = run(cell, right, self.pace, self._say)
+            self._weigh(weighed, model)
+
+    def _right(self, one: AnyEntrant, cell: Cell, expected: Any) -> bool:
+        """Whether its answers are the model's; a peer whose are not is left out, and said so."""
+        try:
+            one.require_right(expected)
+        except WrongAnswer as exc:
+            if one.name.startswith(OURS):
+                raise
+            self.report.missing[f"{one.name}: {cell.name}"] = str(exc)
+            return False
+        return True
+
+    def _place(
+        self, held: contextlib.ExitStack, own: Gateway, model: str
+    ) -> tuple[Place, dict[str, Any]]:
+        peers = self._start_peers(held, model)
+        floors = {"floor": "bench.floor_app:app", "hello": "bench.floor_app:hello"}
+        urls = {name: self._floor(held, app, model) for name, app in floors.items()}
+        behind = {one.peer.name: f"127.0.0.1:{one.port}" for one in peers}
+        behind["floor"] = urls["floor"].removeprefix("http://")
+        _, door_urls = held.enter_context(doors(self.folder / model / "doors", behind))
+        weighed = {one.peer.name: (one.server, one.server.pss_mb()) for one in peers}
+        artifact = trained.ours() / f"{model}.joblib"
+        return Place(model, artifact, own, tuple(peers), door_urls, urls), weighed
+
+    def _start_peers(self, held: contextlib.ExitStack, model: str) -> list[Running]:
+        """One after the other, so that the time to ready is each one's own; at once if quick."""
+        at_once = os.cpu_count() if self.quick else 1
+        with ThreadPoolExecutor(at_once) as pool:
+            peers = [peer for peer in PEERS if peer.name in self.peers[model] and installed(peer)]
+            found = list(pool.map(lambda peer: self._started(peer, model), peers))
+        return [held.enter_context(_held(one)) for one in found if one is not None]
+
+    def _started(self, peer: Peer, model: str) -> tuple[contextlib.ExitStack, Running] | None:
+        self._say(f"starting {peer.name} ({model})")
+        place, artifact = self.folder / model / peer.name, trained.of_peer(peer.name)
+        rows = models.rows(_ASKED_ROWS).tolist()
+        stack = contextlib.ExitStack()
+        try:
+            one = stack.enter_context(started(peer, artifact / f"{model}.joblib", place, rows))
+        except NotReady as exc:
+            self.report.missing[f"{peer.name}, {model}"] = str(exc)
+            return None
+        return stack, one
+
+    def _floor(self, held: contextlib.ExitStack, app: str, model: str) -> str:
+        port = free_port()
+        folder = self.folder / model / app.replace(":", "-")
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--log-level", "warning"]
+        command += ["--bind", f"127.0.0.1:{port}", "--chdir", str(ROOT), app]
+        server: Server = held.enter_context(running(command, folder))
+        url = f"http://127.0.0.1:{port}"
+        server.wait(f"{url}/empty", b"{}")
+        return url
+
+    def _weigh(self, weighed: dict[str, Any], model: str) -> None:
+        for name, (server, idle_mb) in weighed.items():
+            self.report.servers.append(
+                {
+                    "name": name,
+                    "model": model,
+                    "idle_mb": idle_mb,
+                    "after_mb": server.pss_mb(),
+                    # Those that start beside others have no time of their own.
+                    "ready_s": None if self.quick and name != OURS else server.ready_s,
+                }
+            )
+
+
+@contextlib.contextmanager
+def _held(one: tuple[contextlib.ExitStack, Running]) -> Iterator[Running]:
+    with one[0]:
+        yield one[1]

@@ -37,7 +37,8 @@ class Watched:
         self.database = folder / "var" / "control" / "control.sqlite3"
         self.clock = Clock()
         engine = reading_engine(self.control.settings.database_url)
-        self.watcher = SnapshotWatcher(SnapshotReader(engine, self.plans), self.clock)
+        self.reader = SnapshotReader(engine, self.plans)
+        self.watcher = SnapshotWatcher(self.reader, self.clock)
 
     def write_plans(self, text: str) -> None:
         """Replace the file, as an editor does."""
@@ -77,6 +78,58 @@ def test_a_new_revision_is_swapped_in(watched: Watched) -> None:
     assert watched.watcher.current.revision == revision
     assert watched.watcher.current.clients[client_id].enabled is False
     assert before.clients[client_id].enabled is True
+
+
+def test_a_revocation_reads_revocations_alone(watched: Watched) -> None:
+    """All kinds of them take effect, and what did not change is the very same."""
+    before = watched.watcher.current
+    watched.store.note_token_issued("acme", "issued", 10**10)
+    watched.store.revoke_token("jti", 10**10)
+    watched.store.revoke_client("client", 500.0, 10**10)
+    revision = watched.store.revoke_all(400.0, 10**10)
+    watched.refresh()
+    after = watched.watcher.current
+
+    assert after == watched.reader.read()
+    assert (after.revision, after.revocations.jtis) == (revision, {"jti"})
+    assert after.clients is before.clients
+    assert after.deployments is before.deployments
+
+
+def test_a_change_beside_revocations_reads_everything(watched: Watched) -> None:
+    """Wherever among them it is."""
+    for change in (
+        lambda: watched.store.set_partner("acme", enabled=False),
+        lambda: watched.store.add_model_version("wine", "7", "d" * 64),
+        lambda: watched.store.promote_model("wine", "7", 0),
+        lambda: watched.store.add_secret("acme", "e" * 64),
+    ):
+        watched.store.revoke_token("before", 10**10)
+        change()
+        watched.store.revoke_token("after", 10**10)
+        before = watched.watcher.current
+        watched.refresh()
+
+        assert watched.watcher.current == watched.reader.read()
+        assert watched.watcher.current.clients is not before.clients
+
+
+def test_another_history_is_read_whole(watched: Watched, tmp_path: Path) -> None:
+    """A restored store whose revision is higher, and whose last changes are revocations."""
+    other = make_control_store(tmp_path / "other")
+    for number in range(5):
+        watched.store.revoke_token(f"here {number}", 10**10)
+        other.store.revoke_token(f"there {number}", 10**10)
+    watched.refresh()
+    for number in range(5):
+        other.store.revoke_token(f"later {number}", 10**10)
+    other.store.close()
+    shutil.rmtree(watched.database.parent)
+    shutil.copytree(tmp_path / "other" / "control", watched.database.parent)
+    watched.refresh()
+
+    assert set(watched.watcher.current.clients) == {other.partner.client_id}
+    assert watched.watcher.current == watched.reader.read()
 
 
 def test_new_plans_are_swapped_in(watched: Watched) -> None:

@@ -1,7 +1,7 @@
 """One frozen picture of everything operations decided, as a worker serves it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from config.plans import InvalidPlans, Plan, load_plans
 from gateway.control import tables
+from gateway.control.history import Mark, last_mark, only_revoked_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Snapshot:
     revocations: Revocations = Revocations()
     # By name of the model, then by version.
     deployments: Mapping[str, Mapping[str, DeployedVersion]] = field(default_factory=dict)
+    mark: Mark | None = None
 
     @property
     def signing_key(self) -> PublicKey | None:
@@ -140,7 +142,21 @@ class SnapshotReader:
                 keys=_keys(connection),
                 revocations=_revocations(connection),
                 deployments=_deployments(connection),
+                mark=last_mark(connection),
             )
+
+    def read_since(self, earlier: Snapshot) -> Snapshot:
+        """The same as `read` with the plans of an earlier snapshot.
+
+        Tokens are revoked all day, and nothing else changes for days. With ten thousand partners
+        reading all of it takes 200 ms of a worker's time, reading ten thousand revocations 11 ms.
+        """
+        with self._engine.connect() as connection:
+            revision = _revision(connection)
+            if only_revoked_since(connection, earlier.mark, revision):
+                revocations, mark = _revocations(connection), last_mark(connection)
+                return replace(earlier, revision=revision, revocations=revocations, mark=mark)
+        return self.read(earlier.plans)
 
 
 def _revision(connection: Connection) -> int:
@@ -188,14 +204,16 @@ def _revocations(connection: Connection) -> Revocations:
     jtis: set[str] = set()
     client_cutoffs: dict[str, float] = {}
     cutoff = 0.0
-    for row in connection.execute(select(tables.revocations)):
-        if row.kind == "jti":
-            jtis.add(row.subject)
-        elif row.kind == "client":
-            earlier = client_cutoffs.get(row.subject, 0.0)
-            client_cutoffs[row.subject] = max(earlier, row.issued_before)
+    table = tables.revocations.c
+    # Unpacked, for there may be ten thousand: access by name takes longer than the query.
+    query = select(table.kind, table.subject, table.issued_before)
+    for kind, subject, issued_before in connection.execute(query):
+        if kind == "jti":
+            jtis.add(subject)
+        elif kind == "client":
+            client_cutoffs[subject] = max(client_cutoffs.get(subject, 0.0), issued_before)
         else:
-            cutoff = max(cutoff, row.issued_before)
+            cutoff = max(cutoff, issued_before)
     return Revocations(frozenset(jtis), client_cutoffs, cutoff)
 
 

@@ -52,10 +52,12 @@ class SnapshotWatcher:
         asked_at = self._monotonic()
         plans_version = self._reader.plans_version()
         moved = self._reader.revision() != self.current.revision
-        if moved or plans_version != self._plans_version:
+        if plans_version != self._plans_version:
             self._plans_version = None
             self._read(asked_at, moved=moved)
             self._plans_version = plans_version
+        elif moved:
+            self.current = self._reader.read_since(self.current)
         self._checked_at = asked_at
 
     def _read(self, asked_at: float, *, moved: bool) -> None:

@@ -163,17 +163,28 @@ def _closing_event(current: RequestContext, response: Response) -> dict[str, Any
     event["method"] = asked.method if asked.method in _METHODS else "other"
     event["route"] = asked.url_rule.rule if asked.url_rule else "unmatched"
     event["status"] = response.status_code
-    event["bytes_in"] = asked.content_length or 0
+    event["bytes_in"] = _bytes_in(asked.environ)
     event["bytes_out"] = response.content_length or 0
     event["client_address"] = current.client_address
     return event
 
 
+def _bytes_in(environ: Mapping[str, Any]) -> int:
+    """What the caller declared; 0 where that is not known."""
+    declared = environ.get("CONTENT_LENGTH", "")
+    return int(declared) if declared.isascii() and declared.isdecimal() else 0
+
+
+def _ms(seconds: float) -> float:
+    """In milliseconds, to the microsecond; `round` takes five times as long."""
+    return int(seconds * 1e6 + 0.5) / 1000
+
+
 def _write(event: dict[str, Any], current: RequestContext) -> None:
     event.update(current.facts)
-    event["duration_ms"] = round((time.perf_counter() - current.started_at) * 1000, 3)
+    event["duration_ms"] = _ms(time.perf_counter() - current.started_at)
     for phase, seconds in current.phases.items():
-        event[f"{phase}_ms"] = round(seconds * 1000, 3)
+        event[f"{phase}_ms"] = _ms(seconds)
     write = log.error if event["status"] >= 500 else log.info
     _run_safely(lambda _: write("request_finished", **event), 0)
 

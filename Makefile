@@ -145,8 +145,9 @@ PEER_STAMPS := $(PEERS:%=.venv-bench/%/.installed)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB)
+bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB), and train its models
 	@for stamp in $(PEER_STAMPS); do $(MAKE) --no-print-directory $$stamp || echo "$$stamp: not installed; the benchmark will say so."; done
+	@$(BIN)/python -m bench.prepared
 
 QUICK ?=
 CHART ?= var/bench/chart.svg

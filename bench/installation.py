@@ -15,17 +15,24 @@ from gateway.cli.administration import service_settings
 from gateway.cli.prepare import prepare
 
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
-_SOURCES = ("gateway", "model", "config")
+PLAN = "unlimited"
+# Whatever could change how a model is proved, compiled or kept makes all of it anew.
+_SOURCES = ("gateway/cli", "gateway/control", "model", "config")
+
+_LARGE_BYTES = 10_000_000
 
 
 def install(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
-    """Put a copy where the stack is to start. Its models were proved as an operator's are."""
+    """Put a copy where the stack is to start."""
+    shutil.copytree(prove(models, plan), data_dir)
+
+
+def prove(models: Mapping[str, Path], plan: str) -> Path:
+    """The folder with these models, added and proved as an operator's are, for copies only."""
     name = "installation-" + "-".join([*sorted(models), plan])
-    make = partial(_make, models=models, plan=plan)
-    # Whatever could change how a model is proved, compiled or kept makes all of it anew.
     sources = [path for part in _SOURCES for path in (ROOT / part).rglob("*.py")]
     made_of = [*models.values(), *sources, ROOT / "requirements/runtime.txt"]
-    shutil.copytree(kept(name, made_of, make), data_dir)
+    return kept(name, made_of, partial(_make, models=models, plan=plan))
 
 
 def _make(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
@@ -36,8 +43,8 @@ def _make(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
 
 
 def _add(data_dir: Path, name: str, path: Path) -> None:
-    # Of the native library where compiling would take minutes, and prove nothing about the bench.
-    engine = "native" if path.stat().st_size > 100e6 else "auto"
+    # Compiling takes long for large ones, and in the end their own library is what is taken.
+    engine = "native" if path.stat().st_size > _LARGE_BYTES else "auto"
     administer(data_dir, "model", "add", str(path), "--name", name, "--engine", engine, "--promote")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.installation import administer, install
+from bench.installation import PLAN, administer, install
 from bench.kept import ROOT
 from bench.load import Measured, measure
 from bench.peers import Payload, Rows
@@ -101,7 +101,7 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(
-    folder: Path, models: Mapping[str, Path], workers: int = 2, plan: str = "unlimited"
+    folder: Path, models: Mapping[str, Path], workers: int = 2, plan: str = PLAN
 ) -> Iterator[Gateway]:
     """The stack with these models in service. Raises: NotReady."""
     folder.mkdir(parents=True)

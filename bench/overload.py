@@ -21,9 +21,9 @@ from bench.kept import ROOT
 from bench.open_loop import Offered, offer
 from bench.ours import Gateway, gateway
 from bench.peers import Payload
+from bench.prepared import SLOW
 
 _STEPS = (0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0)
-_SLOW = "neighbours"
 
 
 @click.group()
@@ -133,8 +133,8 @@ def _slow_stack() -> Iterator[tuple[Gateway, Payload]]:
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with gateway(folder / "here" / "gateway", {_SLOW: trained.heavy(_SLOW)}) as own:
-            yield own, own.rows(_SLOW, models.rows(1).tolist())
+        with gateway(folder / "here" / "gateway", {SLOW: trained.heavy(SLOW)}) as own:
+            yield own, own.rows(SLOW, models.rows(1).tolist())
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Servers stand beside each other while they are measured in turn: the ports after the first are
-# those that some of them open as well.
-_PORTS = iter(range(21_000, 32_000, 5))
+# those that some of them open as well. Two runs on one machine begin at different ones.
+_PORTS = iter(range(21_000 + os.getpid() % 1000 * 5, 32_000, 5))
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -18,11 +18,11 @@ from bench.kept import ROOT
 from bench.launch import Running, installed, started
 from bench.ours import Gateway, gateway
 from bench.peers import PEERS, Peer
+from bench.prepared import SLOW
 from bench.processes import NotReady, Server, free_port, running
 from bench.report import Report
 from bench.rounds import Pace, run
 
-_SLOW = "neighbours"
 _ASKED_ROWS = 3
 
 
@@ -61,9 +61,9 @@ class Bench:
     def _ask_with_heavy_models(self) -> None:
         self._say("a model of 10 ms, and overload")
         seconds = 2 if self.quick else 6
-        with gateway(self.folder / OURS / "slow", {_SLOW: trained.heavy(_SLOW)}) as own:
-            self.report.facts |= facts.slow_model(own, _SLOW, trained.heavy(_SLOW), seconds)
-            self.report.facts |= facts.overload(own, _SLOW, seconds)
+        with gateway(self.folder / OURS / "slow", {SLOW: trained.heavy(SLOW)}) as own:
+            self.report.facts |= facts.slow_model(own, SLOW, trained.heavy(SLOW), seconds)
+            self.report.facts |= facts.overload(own, SLOW, seconds)
         if not self.quick:
             self._say("a model of 500 MB")
             place, forest = self.folder / OURS / "large", trained.heavy("large-forest")

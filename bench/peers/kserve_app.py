@@ -24,7 +24,7 @@ class Predictor(Model):
             answer = self.model.predict_proba(payload.inputs[0].as_numpy())
             output = InferOutput("probabilities", list(answer.shape), "FP64")
             output.set_data_from_numpy(answer, binary_data=False)
-            return InferResponse(payload.id, self.name, [output])
+            return InferResponse(payload.id or "0", self.name, [output])
         answer = self.model.predict_proba(np.asarray(payload["instances"]))
         return {"predictions": answer.tolist()}
 

@@ -151,6 +151,7 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 
 QUICK ?=
 CHART ?= var/bench/chart.svg
+CURVES ?=
 bench: bench-peers  ## Measure beside other model servers (needs wrk; half an hour, QUICK=1: some minutes; CHART=docs/bench.svg)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) --chart $(CHART)
 
@@ -161,7 +162,7 @@ overload: $(VENV)/.runtime  ## Offer half to four times what the stack can do (n
 	@$(BIN)/python -m bench.overload overload
 
 scaling: $(VENV)/.runtime  ## Cost of a request with workers, rows, partners, revocations, models (needs wrk; five minutes)
-	@$(BIN)/python -m bench.scaling
+	@$(BIN)/python -m bench.scaling $(if $(CURVES),--chart $(CURVES))
 
 soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs wrk)
 	@$(BIN)/python -m bench.overload soak

@@ -37,7 +37,7 @@ def overload(seconds: float) -> None:
     """Step the offered load from half to four times capacity."""
     with _slow_stack() as (own, payload):
         capacity = own.measure(payload, 16, seconds).requests_per_s
-        click.echo(f"capacity: {capacity:,.0f} requests/s (16 connections, closed loop)\\n")
+        click.echo(f"capacity: {capacity:,.0f} requests/s (16 connections, closed loop)\n")
         click.echo(
             f"{'offered':>9}{'goodput':>9}{'p50 ms':>9}{'p99 ms':>9}"
             f"{'refused p50':>13}{'p99 ms':>9}  statuses"
@@ -49,7 +49,7 @@ def overload(seconds: float) -> None:
     found = {"capacity": capacity, "steps": [_facts(step) for step in steps], **_verdict(steps)}
     _write("overload", found)
     click.echo(
-        f"\\ngoodput at its least beyond capacity: {found['goodput_share']:.0%} of its peak;"
+        f"\ngoodput at its least beyond capacity: {found['goodput_share']:.0%} of its peak;"
         f" refusals p99 {found['refused_p99_ms']:.1f} ms; other answers: {found['others']}"
     )
 
@@ -125,7 +125,7 @@ def _weight(own: Gateway) -> dict[str, float]:
 def _write(name: str, found: Mapping[str, Any]) -> None:
     out = ROOT / "var" / "bench" / f"{name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=1) + "\\n")
+    out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 @contextmanager

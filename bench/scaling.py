@@ -6,6 +6,7 @@ uses the machine; the CPU time of a request, which the kernel counts, hardly doe
 
 import contextlib
 import json
+import subprocess
 import tempfile
 import threading
 import time
@@ -39,7 +40,8 @@ Points = dict[str, Point]
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Of each measurement.")
 @click.option("--only", default="", help="workers, rows, partners, revocations or models.")
-def main(*, seconds: float, only: str) -> None:
+@click.option("--chart", type=click.Path(path_type=Path), default=ROOT / "var/bench/scaling.svg")
+def main(*, seconds: float, only: str, chart: Path) -> None:
     """Print the curves; write them to var/bench/scaling.json."""
     out = ROOT / "var" / "bench" / "scaling.json"
     curves: dict[str, Points] = json.loads(out.read_text()) if only and out.exists() else {}
@@ -56,6 +58,10 @@ def main(*, seconds: float, only: str) -> None:
                 curves[what] = measure()
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(curves, indent=1) + "\n")
+    python = trained.ENVIRONMENTS / "chart" / "bin" / "python"
+    if python.exists() and {"workers", "rows", *_POPULATIONS} <= set(curves):
+        program = Path(__file__).with_name("curves.py")
+        subprocess.run([python, program, out, chart], check=True)
 
 
 @contextlib.contextmanager

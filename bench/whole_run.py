@@ -49,16 +49,20 @@ class Bench:
         """Ours stands all the time; peers with one model after the other."""
         artifacts = self._train()
         wanted = [cell for cell in CELLS if only in cell.name and (cell.quick or not self.quick)]
-        with gateway(self.folder / OURS / "here", artifacts) as own:
+        # As each peer: with one model.
+        with gateway(self.folder / OURS / "one", {"logistic": artifacts["logistic"]}) as own:
             self.report.facts |= facts.at_start(own)
+            self._weigh({OURS: (own.server, own.server.pss_mb())}, "logistic, asked for nothing")
+        with gateway(self.folder / OURS / "all", artifacts) as own:
+            idle_mb = own.server.pss_mb()
             for model in models.MODELS:
                 self._measure(own, model, [cell for cell in wanted if cell.model == model])
-            self._weigh({OURS: (own.server, self.report.facts["idle_mb"])}, "all models")
+            self._weigh({OURS: (own.server, idle_mb)}, "all three models")
             self.report.facts |= facts.one_more_worker(own, "logistic")
         if not only:
-            self._ask_with_heavy_models()
+            self._ask_with_heavy_models(idle_mb)
 
-    def _ask_with_heavy_models(self) -> None:
+    def _ask_with_heavy_models(self, idle_mb: float) -> None:
         self._say("a model of 10 ms, and overload")
         seconds = 2 if self.quick else 6
         with gateway(self.folder / OURS / "slow", {SLOW: trained.heavy(SLOW)}) as own:
@@ -67,7 +71,7 @@ class Bench:
         if not self.quick:
             self._say("a model of 500 MB")
             place, forest = self.folder / OURS / "large", trained.heavy("large-forest")
-            self.report.facts |= facts.large_forest(place, forest, self.report.facts["idle_mb"])
+            self.report.facts |= facts.large_forest(place, forest, idle_mb)
 
     def _train(self) -> dict[str, Path]:
         self._say("training the models, where they are not kept from an earlier run")

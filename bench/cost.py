@@ -58,14 +58,14 @@ def _profile(own: Gateway, call: Call, connections: int, seconds: int) -> None:
         f"{found.requests_per_s:,.0f} requests/s, p50 {found.p50_ms:.2f} ms,"
         f" p99 {found.p99_ms:.2f} ms, refused {found.refused}\n"
     )
-    _show_cpu(before, after, requests)
+    _show_cpu(spent(before, after), requests)
     _show_phases(log, from_byte)
     _show_functions(own, call, connections, seconds)
 
 
-def cpu_seconds(root: int) -> dict[str, float]:
-    """CPU time so far by kind of process, of all below `root`."""
-    found: Counter[str] = Counter()
+def cpu_seconds(root: int) -> dict[tuple[str, int], float]:
+    """CPU time so far of all below `root`, by the kind of process and its pid."""
+    found: dict[tuple[str, int], float] = {}
     for pid in tree(root):
         try:
             head, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
@@ -73,7 +73,18 @@ def cpu_seconds(root: int) -> dict[str, float]:
         except OSError:
             continue
         user, system = rest.split()[11:13]
-        found[_kind(head.partition("(")[2], words)] += (int(user) + int(system)) / _TICKS
+        kind = _kind(head.partition("(")[2], words)
+        found[kind, pid] = (int(user) + int(system)) / _TICKS
+    return found
+
+
+def spent(
+    before: Mapping[tuple[str, int], float], after: Mapping[tuple[str, int], float]
+) -> dict[str, float]:
+    """CPU time between the two, by kind of process; of those that ended meanwhile it is lost."""
+    found: Counter[str] = Counter()
+    for (kind, pid), seconds in after.items():
+        found[kind] += seconds - before.get((kind, pid), 0.0)
     return dict(found)
 
 
@@ -84,12 +95,12 @@ def _kind(program: str, words: str) -> str:
     return program if program.startswith(("nginx", "redis")) else "supervisor"
 
 
-def _show_cpu(before: Mapping[str, float], after: Mapping[str, float], requests: float) -> None:
+def _show_cpu(seconds: Mapping[str, float], requests: float) -> None:
     click.echo("CPU microseconds per request")
-    spent = {kind: (after[kind] - before.get(kind, 0.0)) * 1e6 / requests for kind in after}
-    for kind, cost in sorted(spent.items(), key=lambda item: -item[1]):
+    costs = {kind: spent_s * 1e6 / requests for kind, spent_s in seconds.items()}
+    for kind, cost in sorted(costs.items(), key=lambda item: -item[1]):
         click.echo(f"  {kind:24}{cost:8.0f}")
-    click.echo(f"  {'all':24}{sum(spent.values()):8.0f}\n")
+    click.echo(f"  {'all':24}{sum(costs.values()):8.0f}\n")
 
 
 def _show_phases(log: Path, from_byte: int) -> None:

@@ -18,6 +18,7 @@ from bench.load import Measured, measure
 from bench.peers import Payload, Rows
 from bench.processes import ONE_THREAD, Server, free_port, running
 
+NO_SETTINGS: Mapping[str, str] = {}
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -101,25 +102,35 @@ class Gateway:
 
 @contextlib.contextmanager
 def gateway(
-    folder: Path, models: Mapping[str, Path], workers: int = 2, plan: str = PLAN
+    folder: Path,
+    models: Mapping[str, Path],
+    workers: int = 2,
+    plan: str = PLAN,
+    settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Iterator[Gateway]:
-    """The stack with these models in service. Raises: NotReady."""
+    """The stack with these models in service.
+
+    Args:
+        settings: environment variables of it, such as GATEWAY_LIMITS__LEASE_QUOTA.
+    Raises:
+        NotReady.
+    """
     folder.mkdir(parents=True)
     # Its parts run under users of their own, who have to pass through.
     for parent in (folder, folder.parent):
         parent.chmod(0o755)
     data_dir = folder / "var"
     install(data_dir, models, plan)
-    with _stack(folder, workers) as (server, url):
+    with _stack(folder, workers, settings) as (server, url):
         token = administer(data_dir, "token", "issue", "demo").strip()
         yield Gateway(server, url, data_dir, token)
 
 
 @contextlib.contextmanager
-def _stack(folder: Path, workers: int) -> Iterator[tuple[Server, str]]:
+def _stack(folder: Path, workers: int, settings: Mapping[str, str]) -> Iterator[tuple[Server, str]]:
     port = free_port()
     command = [*_GATEWAY, "--data-dir", str(folder / "var"), "stack", "--port", str(port)]
-    environment = {"PYTHONPATH": str(ROOT), **ONE_THREAD}
+    environment = {"PYTHONPATH": str(ROOT), **ONE_THREAD, **settings}
     with running([*command, "--workers", str(workers)], folder, environment) as server:
         url = f"https://localhost:{port}"
         server.wait(f"{url}/readyz")

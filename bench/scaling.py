@@ -10,16 +10,16 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from bench import models, trained
-from bench.cost import cpu_seconds
+from bench.cost import cpu_seconds, spent
 from bench.growth import Growth
 from bench.kept import ROOT
-from bench.ours import Gateway, gateway
+from bench.ours import NO_SETTINGS, Gateway, gateway
 from bench.peers import Payload
 
 _WORKERS = (1, 2, 3, 4)
@@ -39,7 +39,7 @@ Points = dict[str, Point]
 
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Of each measurement.")
-@click.option("--only", default="", help="workers, rows, partners, revocations or models.")
+@click.option("--only", default="", help="workers, rows, limits, partners, revocations, models.")
 @click.option("--chart", type=click.Path(path_type=Path), default=ROOT / "var/bench/scaling.svg")
 def main(*, seconds: float, only: str, chart: Path) -> None:
     """Print the curves; write them to var/bench/scaling.json."""
@@ -51,6 +51,7 @@ def main(*, seconds: float, only: str, chart: Path) -> None:
         measured: dict[str, Callable[[], Points]] = {
             "workers": lambda: _workers(folder, seconds),
             "rows": lambda: _rows(folder, seconds),
+            "limits": lambda: _limits(folder, seconds),
             **{what: lambda what=what: _population(folder, what, seconds) for what in _POPULATIONS},
         }
         for what, measure in measured.items():
@@ -65,9 +66,11 @@ def main(*, seconds: float, only: str, chart: Path) -> None:
 
 
 @contextlib.contextmanager
-def _stack(folder: Path, name: str, workers: int = 2) -> Iterator[Gateway]:
+def _stack(
+    folder: Path, name: str, workers: int = 2, settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[Gateway]:
     logistic = {"logistic": trained.ours() / "logistic.joblib"}
-    with gateway(folder / name / "gateway", logistic, workers) as own:
+    with gateway(folder / name / "gateway", logistic, workers, settings=settings) as own:
         yield own
 
 
@@ -77,15 +80,15 @@ def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> 
     found = own.measure_at_once(payload, connections, seconds)
     after = cpu_seconds(own.server.process.pid)
     requests = found.requests_per_s * seconds or float("nan")
-    spent = {kind: (after[kind] - before.get(kind, 0.0)) / requests * 1e6 for kind in after}
+    costs = {kind: of / requests * 1e6 for kind, of in spent(before, after).items()}
     return {
         "requests_per_s": found.requests_per_s,
         "p50_ms": found.p50_ms,
         "p99_ms": found.p99_ms,
-        "worker_cpu_us": spent["predictions"],
-        "nginx_cpu_us": spent.get("nginx", float("nan")),
-        "redis_cpu_us": sum(cost for kind, cost in spent.items() if kind.startswith("redis")),
-        "all_cpu_us": sum(spent.values()),
+        "worker_cpu_us": costs["predictions"],
+        "nginx_cpu_us": costs.get("nginx", float("nan")),
+        "redis_cpu_us": sum(cost for kind, cost in costs.items() if kind.startswith("redis")),
+        "all_cpu_us": sum(costs.values()),
         "memory_mb": own.server.pss_mb(),
         "failed": found.refused + found.broken,
     }
@@ -134,6 +137,17 @@ def _rows(folder: Path, seconds: float) -> Points:
                 at = f"{count:,}, {form}"
                 points[at] = _point(own, payload, 4, seconds)
                 _show(at, points[at])
+    return points
+
+
+def _limits(folder: Path, seconds: float) -> Points:
+    _head("quota")
+    points: Points = {}
+    for at, leased in (("leased to workers", "true"), ("asked for each call", "false")):
+        with _stack(folder, leased, settings={"GATEWAY_LIMITS__LEASE_QUOTA": leased}) as own:
+            payload = own.rows("logistic", models.rows(1).tolist())
+            points[at] = _point(own, payload, 16, seconds)
+            _show(at, points[at])
     return points
 
 

@@ -22,6 +22,7 @@ from gateway.errors import PROBLEM_JSON, problem_for_status
 from gateway.plain_answer import PlainAnswer
 from gateway.plain_request import FIRST_BYTES, PlainReader, PlainRequest
 from gateway.security_headers import security_headers
+from model.memory import keep_freed_memory
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class GatewayWorker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to stop. `self.wsgi` is a `gateway.wsgi.service.Service`."""
+        keep_freed_memory()
         self.wsgi.start()
         try:
             super().run()

@@ -1,6 +1,8 @@
 """What a contract accepts, how it names what is wrong, and what model.toml may say."""
 
 import math
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from model.declaration import Declaration, parse_declaration
 from model.derivation import derive_model
 
 NAN, INF = math.nan, math.inf
+MOST = sys.float_info.max
 
 CONTRACT = Contract(
     model_name="wine",
@@ -90,6 +93,33 @@ def test_bad_value_is_named_by_row_and_feature(row, fault):
 
     assert refusal.faults == (fault,)
     assert refusal.fault_count == 1
+
+
+UNBOUNDED = replace(CONTRACT, features=(Feature("ash"), Feature("hue", nullable=True)))
+
+
+@pytest.mark.parametrize("row", [[1.0, 2.0], [-MOST, MOST], [0.0, NAN]], ids=str)
+def test_without_bounds_every_finite_number_is_accepted(row):
+    """As far as doubles go; missing only where it may be."""
+    UNBOUNDED.check(Batch.from_rows([[0.0, 0.0], row]))
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ([NAN, 0.0], "missing_value"),
+        ([INF, 0.0], "not_finite"),
+        ([-INF, 0.0], "not_finite"),
+        ([0.0, INF], "not_finite"),
+        ([0.0, -INF], "not_finite"),
+    ],
+    ids=str,
+)
+def test_without_bounds_other_values_are_named(row, code):
+    """Nothing is compared with a bound, so each has to be found to be no number by itself."""
+    (fault,) = faults_of([[0.0, 0.0], row], UNBOUNDED).faults
+
+    assert (fault.row, fault.code) == (1, code)
 
 
 def test_all_faults_are_reported_in_row_order():

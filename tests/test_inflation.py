@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 
 import brotli
+import numpy as np
 import pytest
 import zstandard
 from app_fixture import AppFixture
@@ -132,6 +133,21 @@ def test_several_members_are_one_body():
 
     assert _inflate(gzip.compress(b"[[1,") + gzip.compress(b"2]]"), "gzip") == b"[[1,2]]"
     assert _inflate(zstd(b"[[1,") + zstd(b"2]]"), "zstd") == b"[[1,2]]"
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536, 65_537, 131_072, 131_073])
+def test_members_may_end_anywhere(length):
+    """A body is handed over in parts of 65,536 bytes: no member's end may hide between them."""
+    around = len(gzip.compress(bytes(length - 30), 0)) - (length - 30)
+    first = np.random.default_rng(0).bytes(length - around)
+    member = gzip.compress(first, 0)
+    assert len(member) == length
+
+    assert _inflate(member, "gzip") == first
+    assert _inflate(member + gzip.compress(b"2]]"), "gzip") == first + b"2]]"
+    for damaged in (member[:-1], member + b"\x01", member + gzip.compress(b"2]]")[:-1]):
+        with pytest.raises(CorruptBody):
+            _inflate(damaged, "gzip")
 
 
 @pytest.mark.parametrize("coding", ["compress", "gzip, gzip", "gzip,br", "*", "zip"])

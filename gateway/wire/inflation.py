@@ -4,7 +4,7 @@ A small body can inflate a thousandfold, so the size of what may come out is kno
 first byte does: a bomb costs no more memory than an honest body of the largest size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ CODINGS = ("zstd", "br", "gzip", "deflate")
 ACCEPT_ENCODING = ", ".join(CODINGS)
 
 _CHUNK_BYTES = 1 << 20
+_INPUT_BYTES = 1 << 16
 # RFC 9659 section 3: no more than 8 MiB of window for zstd as a content coding.
 _ZSTD_WINDOW_BYTES = 8 << 20
 _GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
@@ -98,29 +99,38 @@ def _chunks_of(coding: str) -> Callable[[bytes, int], Iterator[bytes]]:
 
 def _gzip(body: bytes, _allowed: int) -> Iterator[bytes]:
     """One member or several (RFC 1952 section 2.2)."""
-    rest = body
+    rest = memoryview(body)
     while rest:
-        stream = isal_zlib.decompressobj(_GZIP_WBITS)
-        yield from _inflated(stream, rest)
-        rest = stream.unused_data
+        rest = yield from _inflated(isal_zlib.decompressobj(_GZIP_WBITS), rest)
 
 
 def _deflate(body: bytes, _allowed: int) -> Iterator[bytes]:
     """In the zlib format, as the RFC has it, or raw, as some clients send it."""
     zlib_format = body[:1] and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     stream = isal_zlib.decompressobj(_ZLIB_WBITS if zlib_format else _RAW_WBITS)
-    yield from _inflated(stream, body)
-    if stream.unused_data:
+    rest = yield from _inflated(stream, memoryview(body))
+    if rest:
         raise EOFError
 
 
-def _inflated(stream: Any, data: bytes) -> Iterator[bytes]:
+def _inflated(stream: Any, body: memoryview) -> Generator[bytes, None, memoryview]:
+    """What the stream that begins here holds; returns what stands behind it."""
+    # What is left of an input is copied after each chunk. Handed over in small parts it is half
+    # the time: 8 ms, not 17, for 5.9 MB of JSON.
+    for end in range(_INPUT_BYTES, len(body) + _INPUT_BYTES, _INPUT_BYTES):
+        given: Any = body[end - _INPUT_BYTES : end]
+        while given and not stream.eof:
+            yield stream.decompress(given, _CHUNK_BYTES)
+            given = stream.unconsumed_tail
+        if stream.eof:
+            return body[min(end, len(body)) - len(stream.unused_data) :]
     while not stream.eof:
-        chunk = stream.decompress(data, _CHUNK_BYTES)
+        # All was taken in, but not all has come out.
+        chunk = stream.decompress(b"", _CHUNK_BYTES)
         if not chunk and not stream.eof:
             raise EOFError
         yield chunk
-        data = stream.unconsumed_tail
+    return memoryview(b"")
 
 
 def _br(body: bytes, _allowed: int) -> Iterator[bytes]:

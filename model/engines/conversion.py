@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from model.answers import predicts_most_probable
 from model.contract import Contract
+from model.engines.folding import fold_divisions
 from model.engines.graph_edits import OUTPUT_PREFIX, keep_needed, rename
 from model.engines.missing_text import named_in_categories
 from model.engines.number_converters import register_number_converters
@@ -135,6 +136,7 @@ def _renamed(graph: Any, final: Any, contract: Contract) -> bytes:
         rename(graph, source, OUTPUT_PREFIX + name)
         kept[source].name = OUTPUT_PREFIX + name
         graph.graph.output.append(kept[source])
+    fold_divisions(graph)
     keep_needed(graph)
     serialized: bytes = graph.SerializeToString()
     return serialized

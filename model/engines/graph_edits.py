@@ -22,8 +22,7 @@ def keep_needed(model: Any) -> None:
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
             needed.update(node.input)
-            # What a branch or a loop reads, it may read from outside.
-            needed.update(_read_inside(node))
+            needed.update(read_inside(node))
             kept.append(node)
     constants = [one for one in model.graph.initializer if one.name in needed]
     del model.graph.node[:]
@@ -32,10 +31,11 @@ def keep_needed(model: Any) -> None:
     model.graph.initializer.extend(constants)
 
 
-def _read_inside(node: Any) -> Iterator[str]:
+def read_inside(node: Any) -> Iterator[str]:
+    """What the branches and loops of a node may read from outside."""
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
             yield from (output.name for output in graph.output)
             for inner in graph.node:
                 yield from inner.input
-                yield from _read_inside(inner)
+                yield from read_inside(inner)

@@ -15,7 +15,9 @@ from gateway.cli.administration import service_settings
 from gateway.cli.prepare import prepare
 
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
-PLAN = "unlimited"
+# Under a plan without rates a reader could say that nothing was counted.
+PLAN = "bench"
+ENVIRONMENT = {"GATEWAY_PLANS": str(ROOT / "bench" / "plans.toml"), **ONE_THREAD}
 # Whatever could change how a model is proved, compiled or kept makes all of it anew.
 _SOURCES = ("gateway/cli", "gateway/control", "model", "config")
 
@@ -51,7 +53,7 @@ def _add(data_dir: Path, name: str, path: Path) -> None:
 def administer(data_dir: Path, *arguments: str) -> str:
     """A command of the gateway; what it prints."""
     command = [*_GATEWAY, "--data-dir", str(data_dir), *arguments]
-    environment = {**os.environ, **ONE_THREAD}
+    environment = {**os.environ, **ENVIRONMENT}
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )

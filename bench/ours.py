@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.installation import PLAN, administer, install
+from bench.installation import ENVIRONMENT, PLAN, administer, install
 from bench.kept import ROOT
 from bench.load import Measured, measure
 from bench.peers import Payload, Rows
-from bench.processes import ONE_THREAD, Server, free_port, running
+from bench.processes import Server, free_port, running
 
 NO_SETTINGS: Mapping[str, str] = {}
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
 
 
 class Gateway:
-    """A running stack with the benchmark's models, and a partner whose plan refuses nothing."""
+    """A running stack with the benchmark's models, and a partner whose plan has every limit."""
 
     def __init__(self, server: Server, url: str, data_dir: Path, token: str) -> None:
         self.server = server
@@ -130,7 +130,7 @@ def gateway(
 def _stack(folder: Path, workers: int, settings: Mapping[str, str]) -> Iterator[tuple[Server, str]]:
     port = free_port()
     command = [*_GATEWAY, "--data-dir", str(folder / "var"), "stack", "--port", str(port)]
-    environment = {"PYTHONPATH": str(ROOT), **ONE_THREAD, **settings}
+    environment = {"PYTHONPATH": str(ROOT), **ENVIRONMENT, **settings}
     with running([*command, "--workers", str(workers)], folder, environment) as server:
         url = f"https://localhost:{port}"
         server.wait(f"{url}/readyz")

@@ -166,6 +166,25 @@ def test_a_grant_is_at_most_a_fiftieth(worker: Worker, client: redis.Redis, limi
     assert [worker.call(large) for _ in range(3)] == [False, True, False]
 
 
+@pytest.mark.parametrize("limit", ["requests_per_second", "requests_per_minute"])
+def test_all_grants_are_at_most_a_tenth(
+    socket: Path, client: redis.Redis, clock: Clock, limit: str
+) -> None:
+    """Thirty workers with a call each: counted are these, and a hundred of a thousand at most."""
+    plan = Plan("p", 1000, 64, **{limit: 1000})
+    window = "S" if limit == "requests_per_second" else "M"
+    workers = [Worker(socket, clock) for _ in range(30)]
+    for one in workers:
+        one.exact.peek("acme", plan)
+    wait_for_a_young_second(client)
+    for one in workers:
+        one.call(plan)
+
+    assert 30 + 50 < used(client, window)[0] <= 30 + 100
+    assert sum(one.call(plan) for _ in range(10) for one in workers) > 30
+    assert int(client.hget(WINDOWS, "G") or 0) <= 100
+
+
 def test_rows_of_an_hour_are_granted_sparingly(worker: Worker, client: redis.Redis) -> None:
     """At most 1 of 5000: calls of 10 rows are granted at 50,000 rows an hour, of 11 are not."""
     plan = replace(PLAN, rows_per_hour=50_000)

@@ -1,7 +1,8 @@
 -- Charges every limit of one call, or none of them. A call that is admitted may be granted further
 -- calls like it, charged here and now, which its worker then admits without asking.
 --
--- KEYS 1  hash: for each window the slot it is in (s, m, h) and the units used in it (S, M, H)
+-- KEYS 1  hash: for each window the slot it is in (s, m, h) and the units used in it (S, M, H);
+--         the second (g) of the grants that hold, and their calls (G)
 --      2  sorted set: one lease per call in flight, scored by its expiry in ms
 -- ARGV 1  'charge', 'failed' (one request, no rows, no lease) or 'peek' (charges nothing)
 --      2  rows of the call
@@ -12,7 +13,7 @@
 --      9  calls that may be granted at most
 --      10 a lease given back, or ''
 --      11 when an earlier grant was made, in ms, and the units of it that are given back:
---      12 of the second, 13 of the minute, 14 of the hour
+--      12 of the second, 13 of the minute, 14 of the hour; 15 calls of that grant
 -- Reply   the limit that refuses (0 none, 1 to 3 a window, 4 concurrent calls), calls in flight,
 --         then for each window the units remaining (-1: no such limit) and the ms to its reset,
 --         then the calls granted, and when, in ms
@@ -25,6 +26,9 @@ local KEEP_S = 7200
 -- every window, are counted call by call. Each is about a second's worth of its window.
 local PARTS_OF_LIMIT = {50, 50, 5000}
 local PARTS_OF_REST = 8
+-- All grants that hold are at most this part of a limit on requests, however many workers there
+-- are; each takes at most half of what others have left of it.
+local PARTS_OF_LIMIT_IN_ALL = 10
 
 local mode, rows = ARGV[1], tonumber(ARGV[2])
 local limits = {tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
@@ -38,7 +42,7 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local stored = {}
 if limits[1] + limits[2] + limits[3] > 0 then
-  stored = redis.call('HMGET', KEYS[1], 's', 'S', 'm', 'M', 'h', 'H')
+  stored = redis.call('HMGET', KEYS[1], 's', 'S', 'm', 'M', 'h', 'H', 'g', 'G')
 end
 
 local refused, slots, used, given_back = 0, {}, {}, false
@@ -58,6 +62,12 @@ for i = 1, 3 do
     -- longest counts: a caller that waits for a shorter one would be refused again.
     if mode == 'failed' then costs[i] = 0 else refused = i end
   end
+end
+
+-- Grants hold until the second ends.
+local held = tonumber(stored[7] or 0) == slots[1] and tonumber(stored[8]) or 0
+if math.floor(granted_at_ms / LENGTHS_MS[1]) == slots[1] then
+  held = math.max(0, held - tonumber(ARGV[15]))
 end
 
 if ARGV[10] ~= '' then redis.call('ZREM', KEYS[2], ARGV[10]) end
@@ -83,7 +93,8 @@ for i = 1, 3 do
   if charged then used[i] = used[i] + costs[i] end
   if granted > 0 and limits[i] > 0 and costs[i] > 0 then
     local most = math.min(limits[i] / PARTS_OF_LIMIT[i], (limits[i] - used[i]) / PARTS_OF_REST)
-    granted = math.min(granted, math.floor(most / costs[i]))
+    if i < 3 then most = math.min(most, (limits[i] / PARTS_OF_LIMIT_IN_ALL - held) / 2) end
+    granted = math.max(0, math.min(granted, math.floor(most / costs[i])))
   end
 end
 
@@ -97,7 +108,7 @@ for i = 1, 3 do
   end
 end
 if #changes > 0 then
-  redis.call('HSET', KEYS[1], unpack(changes))
+  redis.call('HSET', KEYS[1], 'g', slots[1], 'G', held + granted, unpack(changes))
   redis.call('EXPIRE', KEYS[1], KEEP_S)
 end
 

@@ -90,7 +90,7 @@ class Grant:
         # Nothing of windows that the plan did not have.
         second, minute, hour = (left >= 0 for left in self._left)
         units = (calls * second, calls * minute, rows * hour)
-        return Swap(wanted, self._lease, self._granted_at_ms, units)
+        return Swap(wanted, self._lease, self._granted_at_ms, units, self._calls)
 
 
 class LeasedCall:

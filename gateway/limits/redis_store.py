@@ -147,7 +147,7 @@ class RedisLimits:
     ) -> tuple[str | int, ...]:
         keys = (f"limits:{{{partner}}}:windows", _leases_key(partner))
         limits = (plan.max_concurrent_calls, *window_limits(plan))
-        swapped = (swap.calls, swap.lease, swap.granted_at_ms, *swap.units)
+        swapped = (swap.calls, swap.lease, swap.granted_at_ms, *swap.units, swap.granted)
         return ("EVALSHA", SCRIPT_SHA, 2, *keys, *call, self._lease_ttl_ms, *limits, *swapped)
 
 

@@ -55,12 +55,14 @@ class Swap(NamedTuple):
         lease: given back; "" for none.
         granted_at_ms: the earlier grant, on the store's clock.
         units: given back of each window that they were charged to.
+        granted: calls of the earlier grant.
     """
 
     calls: int = 0
     lease: str = ""
     granted_at_ms: int = 0
     units: tuple[int, int, int] = (0, 0, 0)
+    granted: int = 0
 
 
 class Granted(NamedTuple):

@@ -197,6 +197,16 @@ def test_first_look_has_a_certificate_that_is_called_self_signed(tmp_path: Path)
     assert "server_name localhost;" in (tmp_path / "edge/nginx/place/server.conf").read_text()
 
 
+@pytest.mark.parametrize("only", ["predictions", "tokens"])
+def test_nginx_beside_one_application_sends_everything_there(tmp_path: Path, only: str) -> None:
+    """As in a pod: the other's socket is not there."""
+    made = edge(tmp_path / "edge", "--only", only)
+    upstreams = (tmp_path / "edge/nginx/place/upstreams.conf").read_text()
+
+    assert made.exit_code == 0, made.output
+    assert upstreams.count(f'server "unix:/run/gateway/{only}/app.sock"') == 2
+
+
 def test_own_certificate_is_served(tmp_path: Path) -> None:
     """Where it is for this name: by name, or by a wildcard."""
     for number, name in enumerate(("scores.example.org", "*.example.org")):

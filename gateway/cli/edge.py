@@ -40,8 +40,20 @@ _CERTIFICATE, _KEY = "server.pem", "server.key"
     metavar="NETWORK",
     help="No limits per address for these, as in 10.0.0.0/8.",
 )
+@click.option(
+    "--only",
+    type=click.Choice(["predictions", "tokens"]),
+    default=None,
+    help="The one application beside this nginx, where they are in places of their own.",
+)
 def edge(
-    out: Path, run_dir: Path, port: int, own_certificate: Path | None, exempt: tuple[str, ...]
+    *,
+    out: Path,
+    run_dir: Path,
+    port: int,
+    own_certificate: Path | None,
+    exempt: tuple[str, ...],
+    only: str | None,
 ) -> None:
     """Write nginx's configuration, and a self-signed certificate where there is no own one."""
     server = service_settings().server
@@ -63,6 +75,7 @@ def edge(
             # Nobody takes the requests out of what is logged below that level.
             log_level="alert",
             in_flight=server.max_in_flight,
+            only=only or "",
         ),
     )
     click.echo(f"nginx serves {host} with the certificate {certificates.certificate}.", err=True)

@@ -20,6 +20,10 @@ log = structlog.get_logger()
 _TOKEN_PATHS = re.compile(r"/oauth/|/\.well-known/|/v2/repository/models/[^/]+/(load|unload)$")
 
 
+def is_token_path(path: str) -> bool:
+    return _TOKEN_PATHS.match(path) is not None
+
+
 def joined_app() -> Service:
     """What `gateway run` serves."""
     settings = load_settings()
@@ -29,8 +33,8 @@ def joined_app() -> Service:
     tokens = make_tokens(settings, watcher, flask_limiter)
 
     def route(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        is_token_path = _TOKEN_PATHS.match(environ["PATH_INFO"])
-        return (tokens.app if is_token_path else predictions.app)(environ, start_response)
+        app = tokens.app if is_token_path(environ["PATH_INFO"]) else predictions.app
+        return app(environ, start_response)
 
     log.warning("models_and_private_keys_share_a_process", remedy="make stack keeps them apart")
     report = predictions.reporter(settings, "joined", watcher)

@@ -24,6 +24,8 @@ class Edge:
         log_level: the least that is logged. Below `alert` nginx quotes requests with their query,
             which the stack's supervisor takes out (child_output.py).
         in_flight: how many predictions may be with the workers or wait for one.
+        only: `predictions` or `tokens`, where one application alone is beside nginx: every path
+            leads there, so that a stray one gets its answer, and not nginx's that nobody is there.
     """
 
     addresses: tuple[str, ...]
@@ -35,6 +37,7 @@ class Edge:
     host: str = "localhost"
     log_level: str = "error"
     in_flight: int = 64
+    only: str = ""
 
 
 def write_nginx_files(layout: Layout, edge: Edge) -> None:
@@ -69,10 +72,7 @@ def _place(layout: Layout, edge: Edge) -> dict[str, str]:
             f'ssl_certificate "{edge.certificates.certificate}";\n'
             f'ssl_certificate_key "{edge.certificates.key}";\n'
         ),
-        "upstreams.conf": (
-            _upstream("predictions", layout.predictions_socket, f" max_conns={edge.in_flight}")
-            + _upstream("tokens", layout.tokens_socket)
-        ),
+        "upstreams.conf": _upstreams(layout, edge),
         "addresses.conf": _addresses(edge),
     }
 
@@ -84,6 +84,13 @@ def _process(layout: Layout, edge: Edge) -> str:
 
 def _listen(edge: Edge, options: str) -> str:
     return "".join(f"listen {address}:{edge.port} {options};\n" for address in edge.addresses)
+
+
+def _upstreams(layout: Layout, edge: Edge) -> str:
+    sockets = {"predictions": layout.predictions_socket, "tokens": layout.tokens_socket}
+    predictions, tokens = (sockets[edge.only or name] for name in ("predictions", "tokens"))
+    limit = f" max_conns={edge.in_flight}"
+    return _upstream("predictions", predictions, limit) + _upstream("tokens", tokens)
 
 
 def _upstream(name: str, socket: Path, options: str = "") -> str:

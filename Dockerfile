@@ -15,10 +15,11 @@ ARG SOURCE_DATE_EPOCH=0
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
     PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
 # The libraries that are copied from here carry Debian's fixes of today, not of the base's day. A
-# version of binutils is not pinned: Debian keeps only the newest, and none of it is in the image.
+# version is not pinned: Debian keeps only the newest. Of binutils nothing is in the image; LightGBM
+# loads libgomp1 and brings none, so that the extras have it.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get upgrade -y --no-install-recommends \
-    && apt-get install -y --no-install-recommends binutils \
+    && apt-get install -y --no-install-recommends binutils libgomp1 \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements/${VARIANT}.txt /build/requirements.txt
 COPY deploy/image/prune.py deploy/image/compile.py /build/image/

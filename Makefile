@@ -93,11 +93,12 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@.venv-compose/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/compose.txt
 	@touch $@
 
-image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it
-	@$(BIN)/python -m pytest -s tests/container
+VARIANT ?=
+image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it (VARIANT=extras: the other image)
+	@$(BIN)/python -m pytest -s --durations=3 $(if $(VARIANT),tests/container/$(VARIANT).py,--numprocesses 2 --dist loadfile tests/container)
 
 image-clean:  ## Remove the images that image-test keeps for a week, and its folder
-	@PYTHONPATH=tests/container $(BIN)/python -c "import engine; engine.remove_cache(engine.cache_folder())"
+	@PYTHONPATH=tests/container $(BIN)/python -c "import engines; engines.remove_cache(engines.cache_folder())"
 
 # dclint comes from npm, without the scripts a package may run when it is installed.
 .venv-scan/.installed: requirements/scan.txt | $(VENV)/.dev
@@ -170,7 +171,7 @@ soak: $(VENV)/.runtime  ## Five minutes at half of what the stack can do (needs 
 engines: $(VENV)/.extras  ## Compile, prove and time two dozen kinds of models, as `gateway model add` does
 	@ORT_DISABLE_TELEMETRY=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.engines
 
-PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' -q
+PIN := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --custom-compile-command 'make lock' -q
 lock:  ## Pin the dependencies anew, with hashes (needs uv)
 	$(PIN) --group build -o requirements/runtime.txt
 	$(PIN) --group build --all-extras -c requirements/runtime.txt -o requirements/extras.txt

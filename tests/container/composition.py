@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -12,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from engine import IMAGE, NGINX_IMAGE, REDIS_IMAGE, ROOT, Engine
+from engine import IMAGE, NGINX_IMAGE, POSTGRES_IMAGE, REDIS_IMAGE, ROOT, Engine
 from stack_process import Stack, free_port
 
 PROJECT = "gateway-image-test"
 SERVICES = ("redis", "token-service", "gateway", "nginx")
 READY_WITHIN_S = 120.0
-_OPTIONAL = ("model-admin", "postgres")
 _OVERRIDES = Path(__file__).with_name("docker-compose.test.yml")
 
 
@@ -27,12 +27,18 @@ class Composition(Stack):
 
     Args:
         folder: for files of the tests: the authority, plans, logs.
+        profile: of COMPOSE_PROFILES; `postgres`, or none.
     """
 
-    def __init__(self, engine: Engine, folder: Path, port: int | None = None) -> None:
+    def __init__(
+        self, engine: Engine, folder: Path, port: int | None = None, profile: str = ""
+    ) -> None:
         super().__init__(folder)
         self.engine = engine
         self._folder = folder
+        self._profile = profile
+        self._project = f"{PROJECT}-{profile}" if profile else PROJECT
+        self.services = (*SERVICES, profile) if profile else SERVICES
         self.port = port or self.port
         self.base_url = f"https://localhost:{self.port}"
         self.new_models = str(folder / "new-models")
@@ -44,6 +50,9 @@ class Composition(Stack):
             "GATEWAY_PORT": str(self.port),
             "NGINX_IMAGE": NGINX_IMAGE,
             "REDIS_IMAGE": REDIS_IMAGE,
+            "POSTGRES_IMAGE": POSTGRES_IMAGE,
+            "COMPOSE_PROFILES": profile,
+            "GATEWAY_DATABASE": profile,
             "TEST_PLANS": str(folder / "plans.toml"),
             # podman's name of the driver that keeps lines in files.
             "GATEWAY_LOG_DRIVER": "k8s-file" if engine.has_stand_ins else "json-file",
@@ -51,7 +60,7 @@ class Composition(Stack):
 
     @classmethod
     def attached(cls, description: str) -> "Composition":
-        """The one that another process started, and described."""
+        """The one that another process started, and described: without a profile."""
         facts = json.loads(description)
         engine = Engine(facts["program"], tuple(facts["compose"]), facts["environment"])
         return cls(engine, Path(facts["folder"]), facts["port"])
@@ -68,9 +77,20 @@ class Composition(Stack):
         )
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        files = ("-f", str(ROOT / "docker-compose.yml"), "-f", str(_OVERRIDES))
-        command = ("-p", PROJECT, *files, *arguments)
+        command = (*self._options(), *arguments)
         return self.engine.run_compose(*command, settings=self.settings, check=check)
+
+    def _options(self) -> tuple[str, ...]:
+        files = ("-f", str(ROOT / "docker-compose.yml"), "-f", str(_OVERRIDES))
+        return ("-p", self._project, *files)
+
+    def docker_compose_in_a_shell(self) -> str:
+        """A function by which `docker compose …`, as people type it, speaks to this one."""
+        compose = shlex.join([*self.engine.compose, *self._options()])
+        # podman-compose has no `cp`.
+        source = f"{self.container('${2%%:*}')}:${{2#*:}}"
+        copy = f'command {self.engine.program} cp "{source}" "$3"'
+        return f'docker() {{ shift; case $1 in cp) {copy};; *) command {compose} "$@";; esac; }}\n'
 
     def up(self) -> "Composition":
         """Start what does not run, and wait until every health check has passed."""
@@ -85,14 +105,20 @@ class Composition(Stack):
     def _up_one_by_one(self) -> None:
         """In the order and on the conditions that the file states, which podman-compose ignores."""
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-        after = {name: facts.get("depends_on", {}) for name, facts in services.items()}
-        wanted = [name for name in TopologicalSorter(after).static_order() if name not in _OPTIONAL]
+        after = {
+            name: facts.get("depends_on", {})
+            for name, facts in services.items()
+            if self._profile in facts.get("profiles", [self._profile])
+        }
+        wanted = list(TopologicalSorter(after).static_order())
+        # All are made by one call of podman-compose, which takes a second or two for each.
+        self.compose("up", "--no-start", "--no-build", "--no-deps", *wanted)
         for service in wanted:
             for earlier, how in after[service].items():
                 self.wait_until(
                     partial(self._holds, earlier, how["condition"]), READY_WITHIN_S, earlier
                 )
-            self.compose("up", "-d", "--no-build", "--no-deps", service)
+            self.engine.run("start", self.container(service))
 
     def _holds(self, service: str, condition: str) -> bool:
         if condition == "service_healthy":
@@ -106,7 +132,7 @@ class Composition(Stack):
 
     def healthy(self) -> bool:
         """Whether each service's own health check passes, asked as the engine asks it."""
-        return all(self.is_healthy(service) for service in SERVICES)
+        return all(self.is_healthy(service) for service in self.services)
 
     def is_healthy(self, service: str) -> bool:
         if self.engine.has_stand_ins:
@@ -118,7 +144,7 @@ class Composition(Stack):
 
     def container(self, service: str) -> str:
         mark = "_" if self.engine.has_stand_ins else "-"
-        return f"{PROJECT}{mark}{service}{mark}1"
+        return f"{self._project}{mark}{service}{mark}1"
 
     def pid(self, service: str) -> int:
         """Its first process, as the host numbers it; 0 while it does not run."""
@@ -175,12 +201,14 @@ class Composition(Stack):
         return [line for line in lines if line.startswith("{")]
 
     def stderr(self) -> str:
-        return "".join(self.logs(name)[-1500:] for name in ("prepare", "edge-files", *SERVICES))
+        return "".join(
+            self.logs(name)[-1500:] for name in ("prepare", "edge-files", *self.services)
+        )
 
 
-def new_composition(engine: Engine, folder: Path, plans: str) -> Composition:
+def new_composition(engine: Engine, folder: Path, plans: str, profile: str = "") -> Composition:
     (folder / "plans.toml").write_text(plans)
-    return Composition(engine, folder, free_port())
+    return Composition(engine, folder, free_port(), profile)
 
 
 def as_environment(composition: Composition) -> Mapping[str, str]:

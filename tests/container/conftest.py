@@ -1,22 +1,36 @@
-"""The image and the composition, made once for all tests of this folder."""
+"""The image and the compositions, each made once for all tests of this folder."""
 
+import fcntl
 import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from composition import Composition, new_composition
-from engine import IMAGE, Engine, NoEngine, find_engine
+from engine import IMAGE, Engine, NoEngine
+from engines import find_engine
 
 PLANS = (Path(__file__).parents[1] / "system" / "conftest.py").read_text().split('"""')[3]
 
 
+@contextmanager
+def _one_process_at_a_time(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Files of this folder run beside each other: one process makes what all use."""
+    folder = factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared
+
+
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     try:
-        return find_engine()
+        with _one_process_at_a_time(tmp_path_factory):
+            return find_engine()
     except NoEngine as exc:
         if os.environ.get("CI") == "true":
             pytest.fail(f"the image cannot be tested: {exc}")
@@ -24,11 +38,14 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine) -> str:
+def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The real Dockerfile's image."""
-    began = time.monotonic()
-    engine.build(IMAGE)
-    sys.stderr.write(f"\nimage built in {time.monotonic() - began:.0f} s\n")
+    with _one_process_at_a_time(tmp_path_factory) as shared:
+        if not (shared / "built").exists():
+            began = time.monotonic()
+            engine.build(IMAGE)
+            sys.stderr.write(f"\nimage built in {time.monotonic() - began:.0f} s\n")
+            (shared / "built").touch()
     return IMAGE
 
 
@@ -49,7 +66,20 @@ def composition(
     engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Composition]:
     """`docker compose up` on a host without any volume of it; all is removed at the end."""
-    composition = new_composition(engine, tmp_path_factory.mktemp("composition"), PLANS)
+    made = new_composition(engine, tmp_path_factory.mktemp("composition"), PLANS)
+    yield from _running(made)
+
+
+@pytest.fixture(scope="session")
+def with_postgres(
+    engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Composition]:
+    """The same with the profile `postgres`, beside it."""
+    made = new_composition(engine, tmp_path_factory.mktemp("postgres"), PLANS, "postgres")
+    yield from _running(made)
+
+
+def _running(composition: Composition) -> Iterator[Composition]:
     composition.down(volumes=True)
     try:
         yield composition.up()

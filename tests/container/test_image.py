@@ -223,8 +223,10 @@ def test_size(root: Path, files: list[Path]) -> None:
         for part in ("opt/gateway", "app", "usr")
     }
     stated = _stated_sizes()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
 
     assert measured.keys() == stated.keys()
+    assert f"The image is\n{sum(stated.values())} MB" in readme
     for part, size in measured.items():
         assert abs(size - stated[part]) <= max(5, stated[part] // 10), (part, size, stated[part])
 

@@ -56,6 +56,12 @@ max_concurrent_calls = 64
 """
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Files of other tests are not even read where containers are tested."""
+    other = collection_path.suffix == ".py" and collection_path.name not in FROM_OUTSIDE
+    return True if COMPOSITION and other else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What compares the matrix comes after all that fill it."""
     items.sort(key=lambda item: item.path.name == "test_compatibility.py")
@@ -69,7 +75,7 @@ def _knows_the_door_only(item: pytest.Item) -> bool:
     name = getattr(item, "originalname", item.name)
     # The model of mixed types needs pandas, which the default image leaves out.
     needs_frames = "telephone" in getattr(item, "fixturenames", ())
-    return item.path.name in FROM_OUTSIDE and name not in OF_ONE_MACHINE and not needs_frames
+    return name not in OF_ONE_MACHINE and not needs_frames
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,20 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import supply
-from engine import IMAGE, ROOT, NoEngine, find_engine
+from engine import IMAGE, ROOT, NoEngine
+from engines import find_engine
 from findings import Finding, judge, read_accepted, write_verdict
-from scanners import SCANNERS
+from scanners import SCANNERS, run
 
 OUT = ROOT / "var" / "scan"
+# Where a tool takes the reason beside the line itself, the reason stands there.
+SKIPS = "checkov(:|.io/)skip|hadolint ignore|nosec|pragma: allowlist"
+SKIPPING = ("Dockerfile", "docker-compose.yml", "deploy", "nginx", "gateway", "model", "config")
 
 
 def main() -> int:
@@ -25,6 +30,7 @@ def main() -> int:
     looks: dict[str, Any] = {**SCANNERS, "vex": _vex, "image": _image, "pip-audit": _advisories}
     tools = []
     for name, look in looks.items():
+        began = time.monotonic()
         try:
             found = list(look())
         except (NoEngine, RuntimeError) as exc:
@@ -33,7 +39,7 @@ def main() -> int:
             continue
         tools.append(name)
         findings += found
-        _say(f"{name:12} {len(found)} findings")
+        _say(f"{name:12} {len(found)} findings ({time.monotonic() - began:.0f} s)")
     return _conclude(findings, tools, not_taken)
 
 
@@ -45,6 +51,7 @@ def _conclude(findings: list[Finding], tools: list[str], not_taken: list[str]) -
     verdict = judge(findings, read_accepted(), tools)
     write_verdict(verdict, OUT / "findings.json")
     (OUT / "not-looked-up.txt").write_text("".join(f"{line}\n" for line in not_taken))
+    (OUT / "skipped-in-place.txt").write_text(run("git", "grep", "-nE", SKIPS, "--", *SKIPPING))
     for found in verdict.open:
         _say(f"OPEN     {found.tool} {found.rule} {found.where}: {found.text}")
     for reason in verdict.stale:

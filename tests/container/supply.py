@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,9 +38,13 @@ def sbom(root: Path, version: str) -> dict[str, Any]:
     folders = [str(path) for path in (root / "opt/gateway/lib").glob("python3*/site-packages")]
     python = {d.metadata["Name"]: d for d in distributions(path=[*folders, str(root / "app")])}
     components = [
-        _component(name, d.version, f"pkg:pypi/{name.lower().replace('_', '-')}@{d.version}")
+        {
+            **_component(name, d.version, f"pkg:pypi/{name.lower().replace('_', '-')}@{d.version}"),
+            **_licenses(d),
+        }
         for name, d in sorted(python.items())
     ]
+    components.append(_interpreter(root))
     components += [
         _component(name, found, f"pkg:deb/debian/{name}@{quote(found)}?distro=debian-12")
         for name, found in sorted(debian_packages(root).items())
@@ -54,6 +58,25 @@ def sbom(root: Path, version: str) -> dict[str, Any]:
         "metadata": {"component": subject},
         "components": components,
     }
+
+
+def _interpreter(root: Path) -> dict[str, str]:
+    """Python itself: in the official image it is no package of Debian's."""
+    text = (root / "opt/gateway/pyvenv.cfg").read_text(encoding="utf-8")
+    version: str = re.search(r"^version = (\S+)$", text, flags=re.MULTILINE)[1]  # type: ignore[index]
+    return _component("python", version, f"pkg:generic/python@{version}")
+
+
+def _licenses(package: Distribution) -> dict[str, Any]:
+    """As the package states it: an SPDX expression, else a name."""
+    expression = package.metadata.get("License-Expression")
+    if expression:
+        return {"licenses": [{"expression": expression}]}
+    classifiers = package.metadata.get_all("Classifier", [])
+    named = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: ")]
+    stated = (package.metadata.get("License") or "").strip()
+    names = named or ([stated] if stated and "\n" not in stated else [])
+    return {"licenses": [{"license": {"name": name}} for name in names]} if names else {}
 
 
 def _component(name: str, version: str, purl: str, kind: str = "library") -> dict[str, str]:

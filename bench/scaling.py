@@ -76,7 +76,7 @@ def _stack(
 
 def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> Point:
     own.measure(payload, connections, 0.5)
-    before = cpu_seconds(own.server.process.pid)
+    before, logged = cpu_seconds(own.server.process.pid), own.server.log.stat().st_size
     found = own.measure_at_once(payload, connections, seconds)
     after = cpu_seconds(own.server.process.pid)
     requests = found.requests_per_s * seconds or float("nan")
@@ -89,6 +89,7 @@ def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> 
         "nginx_cpu_us": costs.get("nginx", float("nan")),
         "redis_cpu_us": sum(cost for kind, cost in costs.items() if kind.startswith("redis")),
         "all_cpu_us": sum(costs.values()),
+        "log_bytes": (own.server.log.stat().st_size - logged) / requests,
         "memory_mb": own.server.pss_mb(),
         "failed": found.refused + found.broken,
     }
@@ -97,7 +98,7 @@ def _point(own: Gateway, payload: Payload, connections: int, seconds: float) -> 
 def _head(what: str) -> None:
     click.echo(
         f"\n{what:>22}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'worker CPU us':>15}{'nginx':>8}"
-        f"{'redis':>7}{'all':>8}{'MB':>7}{'failed':>8}"
+        f"{'redis':>7}{'all':>8}{'log B':>7}{'MB':>7}{'failed':>8}"
     )
 
 
@@ -105,7 +106,7 @@ def _show(at: str, point: Point) -> None:
     click.echo(
         f"{at:>22}{point['requests_per_s']:>9,.0f}{point['p50_ms']:>9.2f}{point['p99_ms']:>9.2f}"
         f"{point['worker_cpu_us']:>15,.0f}{point['nginx_cpu_us']:>8,.0f}"
-        f"{point['redis_cpu_us']:>7,.0f}{point['all_cpu_us']:>8,.0f}"
+        f"{point['redis_cpu_us']:>7,.0f}{point['all_cpu_us']:>8,.0f}{point['log_bytes']:>7,.0f}"
         f"{point['memory_mb']:>7.0f}{point['failed']:>8.0f}"
     )
 

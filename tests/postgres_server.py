@@ -30,7 +30,7 @@ class PostgresServer:
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
-        self._folder = folder
+        self.folder = folder
         self._count = 0
 
     def database(self) -> str:
@@ -40,16 +40,16 @@ class PostgresServer:
         return f"test_{self._count}"
 
     def url(self, database: str, user: str = "postgres") -> str:
-        return f"postgresql+psycopg://{user}@/{database}?host={self._folder}"
+        return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
 
     def run_script(self, script: Path) -> None:
         """Run a file as the official image does: by psql, as the owner of the server."""
-        place = ["-h", self._folder, "-U", "postgres", "-d", "postgres"]
+        place = ["-h", self.folder, "-U", "postgres", "-d", "postgres"]
         command = [self._programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", *place, "-f", script]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
 
     def run(self, sql: str, database: str = "postgres") -> None:
-        place = {"host": str(self._folder), "user": "postgres", "dbname": database}
+        place = {"host": str(self.folder), "user": "postgres", "dbname": database}
         with psycopg.connect(**place, autocommit=True) as connection:
             connection.execute(sql)  # type: ignore[arg-type]  # any text of the tests' own
 

@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+# Text stays text, and the same results give the same file.
+mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.family": "sans-serif"}
 _INK, _SOFT = "#1f6f8b", "#c98a3a"
 
 
@@ -20,7 +23,7 @@ def draw(curves: Any, path: Path) -> None:
     _rows(panels[0, 2], curves["rows"], "worker CPU, µs a row", None)
     for axes, what in zip(panels[1], ("partners", "revocations", "models"), strict=True):
         _population(axes, what, curves[what])
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def _workers(axes: Axes, points: Any) -> None:

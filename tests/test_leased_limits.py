@@ -16,6 +16,7 @@ from redis_server import running_redis
 
 from config.plans import Plan
 from config.settings import LimitSettings
+from gateway.control.watcher import Ticker
 from gateway.limits import (
     LeasedCall,
     LeasedLimits,
@@ -269,6 +270,24 @@ def test_an_idle_worker_gives_back_at_the_next_probe(
     assert min(held[1]) > 40
     assert worker.exact.peek("acme", PLAN).in_flight == 0
     assert used(client) == [40, 40]
+
+
+def test_two_seconds_later_an_idle_worker_holds_nothing(
+    worker: Worker, client: redis.Redis
+) -> None:
+    """In real time, with the background round of a worker: once a second."""
+    background = Ticker([worker.limiter.probe], 1.0)
+    background.start()
+    worker.call()
+    called_at, held = time.monotonic(), client.zcard(LEASES)
+    while client.zcard(LEASES) and time.monotonic() < called_at + 5:
+        time.sleep(0.01)
+    took_s = time.monotonic() - called_at
+    background.stop()
+
+    assert held == 1
+    assert took_s < 2.5
+    assert used(client) == [1, 1]
 
 
 def test_a_worker_that_ends_gives_back_at_once(worker: Worker, client: redis.Redis) -> None:

@@ -34,7 +34,7 @@ from gateway.wsgi.parts import make_flask_limiter, make_partner_limiter
 PLAN = Plan("large", 1000, 64, 1_000_000, 1_000_000, 50_000_000)
 TRIAL = Plan("trial", 1000, 4, 20, 600, 100_000)
 WINDOWS, LEASES = "limits:{acme}:windows", "limits:{acme}:leases"
-EARLIER_SCRIPT = Path(__file__).parent / "corpus" / "charge_before_grants.lua"
+EARLIER_SCRIPT = Path(__file__).with_name("charge_before_grants.lua")
 
 
 class Clock:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bench.processes import Server, free_port, running
 from gateway.cli.stack.certificates import ensure_certificates
+from gateway.cli.stack.children import NGINX_ENVIRONMENT
 
-# Mozilla's intermediate profile, as in nginx/tls.conf; kept connections, and bodies in memory.
+# As ours: Mozilla's intermediate profile, kept connections, bodies in memory that is kept.
 _CONFIGURATION = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -77,7 +78,7 @@ def doors(folder: Path, upstreams: Mapping[str, str]) -> Iterator[tuple[Server, 
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     command = [program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     urls = {name: f"https://localhost:{port}" for name, port in ports.items()}
-    with running(command, folder) as server:
+    with running(command, folder, NGINX_ENVIRONMENT) as server:
         server.wait(urls[NGINX])
         yield server, urls
 

@@ -15,7 +15,7 @@ from gateway.cli.stack.users import Users
 # A little more than `worker_shutdown_timeout` in nginx.conf.
 _NGINX_STOPS_WITHIN_S = 17.0
 _REDIS_STOPS_WITHIN_S = 5.0
-_NGINX_ENVIRONMENT = {
+NGINX_ENVIRONMENT = {
     # Its log has the time of its surroundings, and that has to be UTC.
     "TZ": "UTC",
     # It keeps memory for the next large body: new pages for each were 2 of 9 ms. At most 32 MiB
@@ -83,7 +83,7 @@ class Stack:
             # Listen no more, finish what has begun.
             stop_signal=signal.SIGQUIT,
             stop_within_s=_NGINX_STOPS_WITHIN_S,
-            environment=_NGINX_ENVIRONMENT,
+            environment=NGINX_ENVIRONMENT,
         )
 
     def _applications_stop_within_s(self) -> float:

@@ -27,7 +27,9 @@ def installed(peer: Peer) -> bool:
 
 
 @contextlib.contextmanager
-def started(peer: Peer, model: Path, folder: Path, rows: Rows) -> Iterator[Running]:
+def started(
+    peer: Peer, model: Path, folder: Path, rows: Rows, within_s: float
+) -> Iterator[Running]:
     """The peer with one model, when it has answered these rows. Raises: NotReady."""
     folder.mkdir(parents=True)
     port = free_port()
@@ -43,7 +45,8 @@ def started(peer: Peer, model: Path, folder: Path, rows: Rows) -> Iterator[Runni
         _prepare(peer.prepare(bin_, folder), folder, environment)
     with running(peer.command(bin_, folder, port), folder, environment) as server:
         payload = peer.payload(rows)
-        server.wait(f"http://127.0.0.1:{port}{payload.path}", payload.body, payload.headers)
+        url = f"http://127.0.0.1:{port}{payload.path}"
+        server.wait(url, payload.body, payload.headers, within_s)
         yield Running(peer, server, port)
 
 

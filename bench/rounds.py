@@ -68,6 +68,11 @@ class Pace:
     large_seconds: float
     warm_up_s: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds of {self.seconds:g} s, with 10,000 rows {self.large_seconds:g} s"
+        )
+
     def of(self, cell: Cell) -> float:
         return self.large_seconds if cell.large else self.seconds
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Bench:
         self,
         folder: Path,
         pace: Pace,
-        peers: Mapping[str, Sequence[str]],
+        peers: Sequence[str],
         say: Callable[[str], None],
         *,
         quick: bool,
@@ -42,13 +42,14 @@ class Bench:
         self._say = say
         self.pace = pace
         self.quick = quick
-        self.peers = peers
+        self.peers = [peer for peer in PEERS if peer.name in peers]
         self.report = Report()
 
     def run(self, only: str) -> None:
         """Ours stands all the time; peers with one model after the other."""
+        self._leave_out_missing()
         artifacts = self._train()
-        wanted = [cell for cell in CELLS if only in cell.name and (cell.quick or not self.quick)]
+        wanted = [cell for cell in CELLS if only in cell.name and (cell.leaders or not self.quick)]
         # As each peer: with one model.
         with gateway(self.folder / OURS / "one", {"logistic": artifacts["logistic"]}) as own:
             self.report.facts |= facts.at_start(own)
@@ -76,20 +77,19 @@ class Bench:
     def _train(self) -> dict[str, Path]:
         self._say("training the models, where they are not kept from an earlier run")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(trained.of_peer, [peer.name for peer in PEERS if self._takes_part(peer)]))
+            list(pool.map(trained.of_peer, [peer.name for peer in self.peers]))
         return {name: trained.ours() / f"{name}.joblib" for name in models.MODELS}
 
-    def _takes_part(self, peer: Peer) -> bool:
-        wanted = any(peer.name in names for names in self.peers.values())
-        if wanted and not installed(peer):
+    def _leave_out_missing(self) -> None:
+        for peer in [peer for peer in self.peers if not installed(peer)]:
             self.report.missing[peer.name] = "it is not installed; see make bench-peers"
-        return wanted and installed(peer)
+            self.peers.remove(peer)
 
     def _measure(self, own: Gateway, model: str, cells: list[Cell]) -> None:
         if not cells:
             return
         with contextlib.ExitStack() as held:
-            place, weighed = self._place(held, own, model)
+            place, weighed = self._place(held, own, cells)
             estimator = joblib.load(place.artifact)
             for cell in cells:
                 expected = estimator.predict_proba(models.rows(cell.rows))
@@ -110,9 +110,12 @@ class Bench:
         return True
 
     def _place(
-        self, held: contextlib.ExitStack, own: Gateway, model: str
+        self, held: contextlib.ExitStack, own: Gateway, cells: Sequence[Cell]
     ) -> tuple[Place, dict[str, Any]]:
-        peers = self._start_peers(held, model)
+        model = cells[0].model
+        leaders = {name for cell in cells for name in cell.leaders}
+        wanted = [peer for peer in self.peers if peer.name in leaders or not self.quick]
+        peers = self._start_peers(held, wanted, model)
         floors = {"floor": "bench.floor_app:app", "hello": "bench.floor_app:hello"}
         urls = {name: self._floor(held, app, model) for name, app in floors.items()}
         behind = {one.peer.name: f"127.0.0.1:{one.port}" for one in peers}
@@ -122,21 +125,23 @@ class Bench:
         artifact = trained.ours() / f"{model}.joblib"
         return Place(model, artifact, own, tuple(peers), door_urls, urls), weighed
 
-    def _start_peers(self, held: contextlib.ExitStack, model: str) -> list[Running]:
+    def _start_peers(
+        self, held: contextlib.ExitStack, wanted: Sequence[Peer], model: str
+    ) -> list[Running]:
         """One after the other, so that the time to ready is each one's own; at once if quick."""
-        at_once = os.cpu_count() if self.quick else 1
-        with ThreadPoolExecutor(at_once) as pool:
-            peers = [peer for peer in PEERS if peer.name in self.peers[model] and installed(peer)]
-            found = list(pool.map(lambda peer: self._started(peer, model), peers))
+        with ThreadPoolExecutor(os.cpu_count() if self.quick else 1) as pool:
+            found = list(pool.map(lambda peer: self._started(peer, model), wanted))
         return [held.enter_context(_held(one)) for one in found if one is not None]
 
     def _started(self, peer: Peer, model: str) -> tuple[contextlib.ExitStack, Running] | None:
         self._say(f"starting {peer.name} ({model})")
         place, artifact = self.folder / model / peer.name, trained.of_peer(peer.name)
         rows = models.rows(_ASKED_ROWS).tolist()
+        within_s = 45 if self.quick else 90
         stack = contextlib.ExitStack()
+        starting = started(peer, artifact / f"{model}.joblib", place, rows, within_s)
         try:
-            one = stack.enter_context(started(peer, artifact / f"{model}.joblib", place, rows))
+            one = stack.enter_context(starting)
         except NotReady as exc:
             self.report.missing[f"{peer.name}, {model}"] = str(exc)
             return None

@@ -12,7 +12,7 @@ from bench.processes import cpu_ticks
 
 _QUIET_TICKS = 1
 _LOOK_AGAIN_S = 0.05
-_QUIET_WITHIN_S = 5.0
+_QUIET_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True)

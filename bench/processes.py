@@ -7,6 +7,8 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -79,6 +81,7 @@ def running(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Run a command until the block ends; its output goes to `folder`/log."""
+    _stop_when_terminated()
     log = folder / "log"
     variables = {**os.environ, **ONE_THREAD, **(environment or {})}
     with log.open("ab") as output:
@@ -90,6 +93,12 @@ def running(
         yield server
     finally:
         _stop(server)
+
+
+def _stop_when_terminated() -> None:
+    """Servers must not outlive a run that `timeout` or a CI job ends: its blocks end, too."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
 
 
 def _stop(server: Server) -> None:

@@ -16,7 +16,10 @@ import sys, urllib.request
 body = sys.argv[1].encode()
 request = urllib.request.Request("http://127.0.0.1:8080/invocations", body,
                                  {"Content-Type": "application/json"})
-print(urllib.request.urlopen(request).read().decode())
+try:
+    print(urllib.request.urlopen(request).read().decode())
+except urllib.error.HTTPError as exc:
+    print(exc.read().decode())
 """
 
 
@@ -58,7 +61,7 @@ def test_boosted_trees_on_a_data_frame_are_served(
     )
     try:
         wait_until_healthy(engine)
-        body = json.dumps({"rows": example["rows"]})
+        body = json.dumps({"dataframe_records": example["rows"]})
         said = engine.run("exec", SERVING, "python", "-c", _ASK, body).stdout
     finally:
         engine.run("rm", "-f", SERVING)

@@ -9,6 +9,10 @@ from stack_process import EXAMPLE_BODY, PREDICT, bearer
 
 @pytest.fixture(scope="module")
 def token(with_postgres: Composition) -> str:
+    # Every worker has reported by then, and follows what is decided.
+    with_postgres.wait_until(
+        lambda: with_postgres.cli_json("status", check=False)["healthy"], 60, "well"
+    )
     return with_postgres.token(with_postgres.create_partner("acme"))
 
 

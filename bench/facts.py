@@ -10,7 +10,7 @@ from bench import models
 from bench.entrants import InProcess
 from bench.open_loop import offer
 from bench.ours import Gateway, gateway
-from bench.processes import NotReady, Server, tree
+from bench.processes import NotReady, Server, await_quiet, tree
 from gateway.cli.administration import administration
 from gateway.control.worker_status import live_workers
 
@@ -21,6 +21,9 @@ _READY_WITHIN_S = 20.0
 
 def at_start(own: Gateway) -> dict[str, float]:
     """To be asked before anything else is: memory of the idle stack, and how long its start was."""
+    # A second after the start, when its watchers have had their first round.
+    time.sleep(1)
+    await_quiet()
     return {"idle_mb": own.server.pss_mb(), "ready_s": own.server.ready_s}
 
 

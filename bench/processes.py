@@ -19,6 +19,8 @@ from pathlib import Path
 # Servers stand beside each other while they are measured in turn: the ports after the first are
 # those that some of them open as well. Two runs on one machine begin at different ones.
 _PORTS = iter(range(21_000 + os.getpid() % 1000 * 5, 32_000, 5))
+_QUIET_TICKS = 1
+_LOOK_AGAIN_S = 0.05
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -137,6 +139,18 @@ def cpu_ticks(root: int) -> int:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             spent += int(fields[11]) + int(fields[12])
     return spent
+
+
+def await_quiet(within_s: float = 2.0) -> None:
+    """Until nothing that this process started works any more; not for long, for some always do."""
+    deadline = time.monotonic() + within_s
+    before = cpu_ticks(os.getpid())
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_S)
+        now = cpu_ticks(os.getpid())
+        if now - before <= _QUIET_TICKS:
+            return
+        before = now
 
 
 def free_port() -> int:

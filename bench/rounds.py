@@ -1,18 +1,12 @@
 """Interleaved rounds: machines drift, so every entrant has its turn in every round."""
 
-import os
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.cells import AnyEntrant, Cell
 from bench.load import Measured
-from bench.processes import cpu_ticks
-
-_QUIET_TICKS = 1
-_LOOK_AGAIN_S = 0.05
-_QUIET_WITHIN_S = 2.0
+from bench.processes import await_quiet
 
 
 @dataclass(frozen=True)
@@ -88,18 +82,7 @@ def run(
     for number in range(pace.rounds):
         say(f"{cell.name}: round {number + 1} of {pace.rounds}")
         for one in entrants:
-            _await_quiet()
+            # Nobody's turn begins while a server still works on what was asked of it before.
+            await_quiet()
             found[one.name].append(one.measure(cell.connections, pace.of(cell)))
     return [Row(one.name, tuple(found[one.name]), one.body_bytes) for one in entrants]
-
-
-def _await_quiet() -> None:
-    """Nobody's turn begins while a server still works on what was asked of it before."""
-    deadline = time.monotonic() + _QUIET_WITHIN_S
-    before = cpu_ticks(os.getpid())
-    while time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN_S)
-        now = cpu_ticks(os.getpid())
-        if now - before <= _QUIET_TICKS:
-            return
-        before = now

@@ -19,7 +19,7 @@ from bench.launch import Running, installed, started
 from bench.ours import Gateway, gateway
 from bench.peers import PEERS, Peer
 from bench.prepared import SLOW
-from bench.processes import NotReady, Server, free_port, running
+from bench.processes import NotReady, Server, await_quiet, free_port, running
 from bench.report import Report
 from bench.rounds import Pace, run
 
@@ -53,7 +53,8 @@ class Bench:
         # As each peer: with one model.
         with gateway(self.folder / OURS / "one", {"logistic": artifacts["logistic"]}) as own:
             self.report.facts |= facts.at_start(own)
-            self._weigh({OURS: (own.server, own.server.pss_mb())}, "logistic, asked for nothing")
+            idle = {OURS: (own.server, self.report.facts["idle_mb"])}
+            self._weigh(idle, "logistic, asked for nothing")
         with gateway(self.folder / OURS / "all", artifacts) as own:
             idle_mb = own.server.pss_mb()
             for model in models.MODELS:
@@ -116,10 +117,12 @@ class Bench:
         leaders = {name for cell in cells for name in cell.leaders}
         wanted = [peer for peer in self.peers if peer.name in leaders or not self.quick]
         peers = self._start_peers(held, wanted, model)
+        await_quiet()
         floors = {"floor": "bench.floor_app:app", "hello": "bench.floor_app:hello"}
         urls = {name: self._floor(held, app, model) for name, app in floors.items()}
         behind = {one.peer.name: f"127.0.0.1:{one.port}" for one in peers}
-        behind["floor"] = urls["floor"].removeprefix("http://")
+        # On a unix socket, as ours.
+        behind["floor"] = f"unix:{self._floor_folder(model, floors['floor']) / 'socket'}"
         _, door_urls = held.enter_context(doors(self.folder / model / "doors", behind))
         weighed = {one.peer.name: (one.server, one.server.pss_mb()) for one in peers}
         artifact = trained.ours() / f"{model}.joblib"
@@ -149,14 +152,18 @@ class Bench:
 
     def _floor(self, held: contextlib.ExitStack, app: str, model: str) -> str:
         port = free_port()
-        folder = self.folder / model / app.replace(":", "-")
+        folder = self._floor_folder(model, app)
         folder.mkdir(parents=True)
         command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--log-level", "warning"]
-        command += ["--bind", f"127.0.0.1:{port}", "--chdir", str(ROOT), app]
+        command += ["--bind", f"127.0.0.1:{port}", "--bind", f"unix:{folder}/socket"]
+        command += ["--chdir", str(ROOT), app]
         server: Server = held.enter_context(running(command, folder))
         url = f"http://127.0.0.1:{port}"
         server.wait(f"{url}/empty", b"{}")
         return url
+
+    def _floor_folder(self, model: str, app: str) -> Path:
+        return self.folder / model / app.replace(":", "-")
 
     def _weigh(self, weighed: dict[str, Any], model: str) -> None:
         for name, (server, idle_mb) in weighed.items():

@@ -32,10 +32,13 @@ RUN python3 -m venv /opt/gateway \
 
 # Python, the libraries and what these load, without what installs or builds.
 FROM libraries AS root
-COPY deploy/image/collect.py /build/image/
+COPY deploy/image/collect.py deploy/image/times.py /build/image/
+# Moved into a folder of their own: a folder that COPY makes itself has the time of that moment.
 RUN python3 /build/image/prune.py /opt/gateway installers \
     && python3 /build/image/collect.py /opt/gateway /runtime \
-    && python3 /build/image/compile.py /runtime /
+    && python3 /build/image/compile.py /runtime / \
+    && mkdir -p /libraries/opt && mv /opt/gateway /libraries/opt/ \
+    && python3 /build/image/times.py /runtime /libraries
 
 # Our own code, and the example: trained here, by the very libraries that will open it.
 FROM libraries AS app
@@ -45,10 +48,12 @@ COPY model/ /build/model/
 COPY gateway/ /build/gateway/
 RUN /opt/gateway/bin/python -m pip install --no-compile --no-deps --no-build-isolation \
         --target /app /build
+COPY deploy/image/times.py /build/image/
 COPY nginx/ /app/nginx/
 COPY examples/ /app/examples/
 RUN PYTHONPATH=/app /opt/gateway/bin/python /app/examples/breast_cancer/train.py /app/example \
-    && python3 /build/image/compile.py /app
+    && python3 /build/image/compile.py /app \
+    && mkdir /ours && mv /app /ours/ && python3 /build/image/times.py /ours
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -61,8 +66,8 @@ LABEL org.opencontainers.image.title="model-gateway" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=root /runtime/ /
-COPY --from=root /opt/gateway/ /opt/gateway/
-COPY --from=app /app/ /app/
+COPY --from=root /libraries/ /
+COPY --from=app /ours/ /
 ENV PATH=/app/bin:/opt/gateway/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LANG=C.UTF-8 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \

@@ -92,6 +92,16 @@ def test_there_are_no_tests_and_no_caches(root: Path) -> None:
     assert not (root / "var/lib/apt").exists()
 
 
+def test_everything_has_one_time(root: Path, files: list[Path]) -> None:
+    """SOURCE_DATE_EPOCH's: two builds of the same sources have the same layers."""
+    parts = tuple(str(root / part) for part in ("app", "opt", "usr", "var"))
+    folders = [Path(top) for top, _, _ in os.walk(root)]
+    of_the_image = [path for path in (*files, *folders) if str(path).startswith(parts)]
+    odd = {str(path.relative_to(root)) for path in of_the_image if path.lstat().st_mtime != 0}
+
+    assert odd == set()
+
+
 def test_there_is_no_secret(files: list[Path]) -> None:
     """No private key by its content, no key or password file by its name."""
     by_content = [path for path, _ in _regular(files) if SECRET.search(path.read_bytes())]

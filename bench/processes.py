@@ -86,6 +86,8 @@ def running(
     _stop_when_terminated()
     log = folder / "log"
     variables = {**os.environ, **ONE_THREAD, **(environment or {})}
+    # Whoever runs this may not want compiled files; servers start with theirs, as installed.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=output, start_new_session=True

@@ -20,11 +20,15 @@ _READY_WITHIN_S = 20.0
 
 
 def at_start(own: Gateway) -> dict[str, float]:
-    """To be asked before anything else is: memory of the idle stack, and how long its start was."""
+    """To be asked before anything else is: memory of the idle stack, and how long its start was.
+
+    `idle_mb` is what serves. `make stack` has a supervisor besides, which other shapes have not.
+    """
     # A second after the start, when its watchers have had their first round.
     time.sleep(1)
     await_quiet()
-    return {"idle_mb": own.server.pss_mb(), "ready_s": own.server.ready_s}
+    whole_mb, serving_mb = own.server.pss_mb(), own.server.pss_of_children_mb()
+    return {"whole_idle_mb": whole_mb, "idle_mb": serving_mb, "ready_s": own.server.ready_s}
 
 
 def one_more_worker(own: Gateway, model: str) -> dict[str, float]:

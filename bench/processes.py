@@ -65,17 +65,25 @@ class Server:
 
     def pss_mb(self) -> float:
         """Proportional set size of the whole process tree, in MB (1e6 bytes)."""
-        kilobytes = 0
-        for pid in tree(self.process.pid):
-            with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                    if line.startswith("Pss:"):
-                        kilobytes += int(line.split()[1])
-        return kilobytes * 1024 / 1e6
+        return _pss_mb(tree(self.process.pid))
+
+    def pss_of_children_mb(self) -> float:
+        """The same without the process that started the others."""
+        return _pss_mb(tree(self.process.pid)[1:])
 
     def open_files(self) -> int:
         """File descriptors of the whole process tree."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in tree(self.process.pid))
+
+
+def _pss_mb(pids: Sequence[int]) -> float:
+    kilobytes = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    kilobytes += int(line.split()[1])
+    return kilobytes * 1024 / 1e6
 
 
 @contextlib.contextmanager

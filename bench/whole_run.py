@@ -53,7 +53,7 @@ class Bench:
         # As each peer: with one model.
         with gateway(self.folder / OURS / "one", {"logistic": artifacts["logistic"]}) as own:
             self.report.facts |= facts.at_start(own)
-            idle = {OURS: (own.server, self.report.facts["idle_mb"])}
+            idle = {OURS: (own.server, self.report.facts["whole_idle_mb"])}
             self._weigh(idle, "logistic, asked for nothing")
         with gateway(self.folder / OURS / "all", artifacts) as own:
             idle_mb = own.server.pss_mb()

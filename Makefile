@@ -153,7 +153,7 @@ bench-peers: $(VENV)/.runtime  ## Install what the benchmark compares with (4 GB
 QUICK ?=
 CHART ?= var/bench/chart.svg
 CURVES ?=
-bench: bench-peers  ## Measure beside other model servers (needs wrk; half an hour, QUICK=1: some minutes; CHART=docs/bench.svg)
+bench: bench-peers  ## Measure beside other model servers (needs wrk; half an hour; QUICK=1: under 3 minutes; CHART=docs/bench.svg)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) --chart $(CHART)
 
 profile: $(VENV)/.runtime  ## Show where one request's time goes, on the running stack (needs wrk)

@@ -15,7 +15,7 @@ from gateway.auth.token_limits import TokenLimits
 from gateway.cli.stack.redis_files import network_configuration
 from gateway.errors import RateLimited
 from gateway.limits import RedisLimits
-from gateway.limits.commands import COMMANDS, access_rule
+from gateway.redis_rights import COMMANDS, access_rule
 from gateway.wsgi.parts import make_flask_limiter, make_partner_limiter
 
 PLAN = Plan("p", 1000, 2, requests_per_second=10, requests_per_minute=100, rows_per_hour=10_000)

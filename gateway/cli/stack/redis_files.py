@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from gateway.cli.stack.layout import Layout
-from gateway.limits.commands import access_rule
+from gateway.redis_rights import access_rule
 
 # A limit's counters are a few hundred bytes a partner.
 _CONFIGURATION = """\

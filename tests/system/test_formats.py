@@ -1,5 +1,6 @@
 """Formats and encodings through nginx and TLS: what is packed arrives as it was packed."""
 
+import array
 import csv
 import gzip
 import io
@@ -58,3 +59,15 @@ def test_a_large_answer_comes_in_parts(stack: Stack, token: str) -> None:
     assert header[0] == "predictions"
     assert len(rows) == ROWS
     assert len({tuple(row) for row in rows}) == 1
+
+
+def test_a_body_larger_than_the_memory_of_nginx_arrives(stack: Stack, token: str) -> None:
+    """Above 10 MiB nginx keeps a body in a file of its own: it must be able to make one."""
+    rows = 12 * 2**20 // (8 * len(EXAMPLE_ROW))
+    body = array.array("d", EXAMPLE_ROW).tobytes() * rows
+    headers = {**bearer(token), "Content-Type": "application/octet-stream"}
+    with stack.client() as client:
+        answer = client.post(PREDICT, content=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert len(answer.json()["predictions"]) == rows

@@ -41,6 +41,8 @@ def _sockets(layout: Layout, users: Users) -> Iterator[_Grant]:
     yield _Grant(layout.predictions_socket.parent, predictions, nginx, 0o750)
     yield _Grant(layout.tokens_socket.parent, tokens, nginx, 0o750)
     yield _Grant(layout.nginx_prefix, 0, 0, 0o711)
+    # To pass through: nginx makes folders of its workers' own in it.
+    yield _Grant(layout.nginx_temporary, 0, 0, 0o711)
     if users.redis:
         # Redis's socket takes the group of its folder (setgid), so both applications may count.
         yield _Grant(layout.redis_dir, users.redis.uid, GATEWAY_GROUP, 0o2750, 0o640)

@@ -51,7 +51,7 @@ def _rows(axes: Axes, points: Any, title: str, worth: Any) -> None:
 
 
 def _population(axes: Axes, what: str, points: Any) -> None:
-    still = {at: point for at, point in points.items() if "changes" not in at}
+    still = {at: point for at, point in points.items() if "/s" not in at}
     for key, colour, label in (
         ("worker_cpu_us", _INK, "worker"),
         ("all_cpu_us", _SOFT, "all processes"),
@@ -68,7 +68,7 @@ def _finish(axes: Axes, title: str, below: str) -> None:
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_yscale() == "linear":
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
 
 
 if __name__ == "__main__":

@@ -76,9 +76,9 @@ def slow_model(own: Gateway, model: str, artifact: Path, seconds: float) -> dict
     served = own.measure(own.rows(model, models.rows(rows).tolist()), 1, seconds)
     again_ms = InProcess(model, artifact, rows).measure(1, seconds).p50_ms
     return {
-        "slow_in_process_ms": min(in_process_ms, again_ms),
-        "slow_served_ms": served.p50_ms,
-        "slow_ratio": served.p50_ms / min(in_process_ms, again_ms),
+        f"{model}_in_process_ms": min(in_process_ms, again_ms),
+        f"{model}_served_ms": served.p50_ms,
+        f"{model}_ratio": served.p50_ms / min(in_process_ms, again_ms),
     }
 
 

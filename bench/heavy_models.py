@@ -9,7 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 
 _COPIES = 240
@@ -24,6 +24,12 @@ def neighbours() -> KNeighborsRegressor:
     return KNeighborsRegressor(algorithm="brute").fit(*many)
 
 
+def slow_forest() -> RandomForestClassifier:
+    """Some 10 ms a call in its own library: 400 trees asked one after the other."""
+    data = load_breast_cancer()
+    return RandomForestClassifier(400, random_state=0, n_jobs=1).fit(data.data, data.target)
+
+
 def large_forest() -> ExtraTreesClassifier:
     """500 MB: trees that have learned noise by heart, a leaf for each row or two."""
     random = np.random.default_rng(0)
@@ -32,7 +38,7 @@ def large_forest() -> ExtraTreesClassifier:
     return forest.fit(noise, random.integers(0, 2, _FOREST_ROWS))
 
 
-MODELS = {"neighbours": neighbours, "large-forest": large_forest}
+MODELS = {"neighbours": neighbours, "slow-forest": slow_forest, "large-forest": large_forest}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ENVIRONMENT = {"GATEWAY_PLANS": str(ROOT / "bench" / "plans.toml"), **ONE_THREAD
 # Whatever could change how a model is proved, compiled or kept makes all of it anew.
 _SOURCES = ("gateway/cli", "gateway/control", "model", "config")
 
-_LARGE_BYTES = 10_000_000
+_LARGE_BYTES = 1_000_000
 
 
 def install(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
@@ -48,7 +48,7 @@ def _make(data_dir: Path, models: Mapping[str, Path], plan: str) -> None:
 
 
 def _add(data_dir: Path, name: str, path: Path) -> None:
-    # Compiling takes long for large ones, and in the end their own library is what is taken.
+    # The large ones are here to be slow or large: they stay in their own library.
     engine = "native" if path.stat().st_size > _LARGE_BYTES else "auto"
     administer(data_dir, "model", "add", str(path), "--name", name, "--engine", engine, "--promote")
 

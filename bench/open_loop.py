@@ -90,11 +90,19 @@ class _Caller:
                 status = 0
         self._latencies.setdefault(status, []).append((time.perf_counter() - due) * 1000)
 
-    async def _ask(self) -> int:
-        if self._idle:
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        while self._idle:
             reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+            # nginx closes those that were idle for a minute.
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
+
+    async def _ask(self) -> int:
+        reader, writer = self._kept() or await asyncio.open_connection(
+            self._host, self._port, ssl=self._tls
+        )
         writer.write(self._request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])

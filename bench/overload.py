@@ -15,13 +15,13 @@ from typing import Any
 
 import click
 
-from bench import models, trained
+from bench import models
 from bench.facts import ACCEPTABLE
 from bench.kept import ROOT
 from bench.open_loop import Offered, offer
 from bench.ours import Gateway, gateway
 from bench.peers import Payload
-from bench.prepared import SLOW
+from bench.prepared import SLOW, slow_models
 
 _STEPS = (0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0)
 
@@ -133,7 +133,7 @@ def _slow_stack() -> Iterator[tuple[Gateway, Payload]]:
     with tempfile.TemporaryDirectory(prefix="gw-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with gateway(folder / "here" / "gateway", {SLOW: trained.heavy(SLOW)}) as own:
+        with gateway(folder / "here" / "gateway", slow_models()) as own:
             yield own, own.rows(SLOW, models.rows(1).tolist())
 
 

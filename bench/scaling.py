@@ -169,23 +169,25 @@ def _population(folder: Path, what: str, seconds: float) -> Points:
             points[at] |= {"grown_s": grown_s, "served_s": served_s}
             there = count
             _show(at, points[at])
-        at = f"{there:,}, 5 changes/s"
-        with _changing(growth):
-            points[at] = _point(own, payload, 16, seconds)
-        _show(at, points[at])
+        # A change of partners, keys or models makes every process read all of them again.
+        for changed in ("revocations", "partners"):
+            at = f"{there:,}, 5 {changed}/s"
+            with _changing(getattr(growth, changed)):
+                points[at] = _point(own, payload, 16, seconds)
+            _show(at, points[at])
         growth.close()
     return points
 
 
 @contextlib.contextmanager
-def _changing(growth: Growth) -> Iterator[None]:
-    """Tokens are revoked all the time, as on a day on which partners renew many."""
+def _changing(add: Callable[[int, int], None]) -> Iterator[None]:
+    """One more of these five times a second."""
     ended = threading.Event()
 
     def change() -> None:
         number = 1_000_000
         while not ended.wait(_CHANGE_EVERY_S):
-            growth.revocations(number, number + 1)
+            add(number, number + 1)
             number += 1
 
     changing = threading.Thread(target=change)

@@ -100,7 +100,8 @@ _BARS: tuple[tuple[str, float, Judge], ...] = (
 
 # What it is, the name of the fact, the bar, and whether it is the most or the least.
 _OF_OUR_STACK = (
-    ("model of 10 ms or more: over in-process predict", "slow_ratio", 1.10, True),
+    ("forest of 10 ms: over in-process predict", "slow-forest_ratio", 1.10, True),
+    ("neighbours of 10 ms: over in-process predict", "neighbours_ratio", 1.10, True),
     ("idle, MB: nginx, 2 workers, tokens, Redis", "idle_mb", 300.0, True),
     ("… one more worker, MB", "one_more_worker_mb", 60.0, True),
     ("… copies of a 500 MB forest in 2 workers", "forest_copies", 1.2, True),

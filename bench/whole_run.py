@@ -18,7 +18,7 @@ from bench.kept import ROOT
 from bench.launch import Running, installed, started
 from bench.ours import Gateway, gateway
 from bench.peers import PEERS, Peer
-from bench.prepared import SLOW
+from bench.prepared import SLOW, slow_models
 from bench.processes import NotReady, Server, await_quiet, free_port, running
 from bench.report import Report
 from bench.rounds import Pace, run
@@ -67,8 +67,9 @@ class Bench:
     def _ask_with_heavy_models(self, idle_mb: float) -> None:
         self._say("a model of 10 ms, and overload")
         seconds = 2 if self.quick else 6
-        with gateway(self.folder / OURS / "slow", {SLOW: trained.heavy(SLOW)}) as own:
-            self.report.facts |= facts.slow_model(own, SLOW, trained.heavy(SLOW), seconds)
+        with gateway(self.folder / OURS / "slow", slow_models()) as own:
+            for name, artifact in slow_models().items():
+                self.report.facts |= facts.slow_model(own, name, artifact, seconds)
             self.report.facts |= facts.overload(own, SLOW, seconds)
         if not self.quick:
             self._say("a model of 500 MB")

@@ -1,5 +1,6 @@
 """What the bars ask of our own stack beside throughput: memory, start, slow models, overload."""
 
+import contextlib
 import os
 import signal
 import time
@@ -9,13 +10,14 @@ from pathlib import Path
 from bench import models
 from bench.entrants import InProcess
 from bench.open_loop import offer
-from bench.ours import Gateway, gateway
+from bench.ours import WORKERS, Gateway, gateway
 from bench.processes import NotReady, Server, await_quiet, tree
 from gateway.cli.administration import administration
 from gateway.control.worker_status import live_workers
 
 ACCEPTABLE = frozenset({200, 429, 503})
 _OVERLOAD = 3.0
+_LOOK_AGAIN_S = 0.1
 _READY_WITHIN_S = 20.0
 
 
@@ -24,8 +26,7 @@ def at_start(own: Gateway) -> dict[str, float]:
 
     `idle_mb` is what serves. `make stack` has a supervisor besides, which other shapes have not.
     """
-    # A second after the start, when its watchers have had their first round.
-    time.sleep(1)
+    _await_workers(own, WORKERS)
     await_quiet()
     whole_mb, serving_mb = own.server.pss_mb(), own.server.pss_of_children_mb()
     return {"whole_idle_mb": whole_mb, "idle_mb": serving_mb, "ready_s": own.server.ready_s}
@@ -38,7 +39,7 @@ def one_more_worker(own: Gateway, model: str) -> dict[str, float]:
     before = own.server.pss_mb()
     master = _gunicorn(own.server)
     os.kill(master, signal.SIGTTIN)
-    _await_workers(own, 3)
+    _await_workers(own, WORKERS + 1)
     own.measure(payload, 16, 1)
     grown = own.server.pss_mb() - before
     os.kill(master, signal.SIGTTOU)
@@ -56,14 +57,14 @@ def _gunicorn(server: Server) -> int:
 
 
 def _await_workers(own: Gateway, wanted: int) -> None:
-    admin = administration(own.data_dir)
+    """Until so many prediction workers have reported: their first round is done then."""
     deadline = time.monotonic() + _READY_WITHIN_S
-    while time.monotonic() < deadline:
-        workers = live_workers(admin.status_engine, time.time())
-        if sum(worker.role == "predictions" for worker in workers) >= wanted:
-            admin.close()
-            return
-        time.sleep(0.1)
+    with contextlib.closing(administration(own.data_dir)) as admin:
+        while time.monotonic() < deadline:
+            workers = live_workers(admin.status_engine, time.time())
+            if sum(worker.role == "predictions" for worker in workers) >= wanted:
+                return
+            time.sleep(_LOOK_AGAIN_S)
     raise NotReady(f"there are no {wanted} workers after {_READY_WITHIN_S:.0f} s")
 
 

@@ -19,6 +19,8 @@ from bench.peers import Payload, Rows
 from bench.processes import Server, free_port, running
 
 NO_SETTINGS: Mapping[str, str] = {}
+# As many as the machines have cores that the figures are of.
+WORKERS = 2
 _GATEWAY = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -104,7 +106,7 @@ class Gateway:
 def gateway(
     folder: Path,
     models: Mapping[str, Path],
-    workers: int = 2,
+    workers: int = WORKERS,
     plan: str = PLAN,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> Iterator[Gateway]:

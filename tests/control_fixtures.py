@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+
 from config.plans import SHIPPED_PLANS
 from config.settings import Settings
 from gateway.auth.keys import (
@@ -24,6 +26,8 @@ from gateway.control.snapshot import SnapshotReader
 from gateway.control.status_database import create_status_database
 from gateway.control.store import ControlStore
 from gateway.control.watcher import SnapshotWatcher
+from gateway.token_app import create_token_app
+from gateway.wsgi.parts import make_flask_limiter
 
 SCOPES = ("model:*:predict", "model:breast-cancer:read")
 
@@ -85,6 +89,18 @@ def make_repository(control: ControlFixture) -> Repository:
     url = control.settings.status_url
     create_status_database(url)
     return Repository(control.store.written_by, writing_engine(url, durable=False), keep_s=60.0)
+
+
+def make_token_app(control: ControlFixture) -> Flask:
+    """The token service on this store."""
+    return create_token_app(
+        control.settings,
+        control.watcher,
+        control.store,
+        flask_limiter=make_flask_limiter(control.settings.limits),
+        pepper=control.pepper,
+        repository=make_repository(control),
+    )
 
 
 def make_control_store(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from app_fixture import AppFixture, FinishingClient, make_app
-from control_fixtures import make_repository
+from control_fixtures import make_token_app
 from fakes import MoodyEstimator, SlowEstimator, wine_classifier
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -16,8 +16,7 @@ from gateway.dialects import DIALECTS
 from gateway.errors import catalogue
 from gateway.principal import PUBLIC
 from gateway.token_app import NEEDS as TOKEN_NEEDS
-from gateway.token_app import UNLIMITED_ENDPOINTS, create_token_app
-from gateway.wsgi.parts import make_flask_limiter
+from gateway.token_app import UNLIMITED_ENDPOINTS
 
 # The token service's own: its callers prove who they are with their secret, in the request.
 TOKEN_ENDPOINTS = {"live", "ready", "token", "revoke", "jwks", "metadata"} | set(TOKEN_NEEDS)
@@ -72,14 +71,7 @@ def require_problem(response: TestResponse, code: str) -> None:
 @pytest.fixture(scope="module")
 def token_client(tmp_path_factory: pytest.TempPathFactory) -> FinishingClient:
     control = make_app(tmp_path_factory.mktemp("tokens")).control
-    app = create_token_app(
-        control.settings,
-        control.watcher,
-        control.store,
-        flask_limiter=make_flask_limiter(control.settings.limits),
-        pepper=control.pepper,
-        repository=make_repository(control),
-    )
+    app = make_token_app(control)
     return FinishingClient(app, app.response_class)
 
 

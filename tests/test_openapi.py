@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from app_fixture import AppFixture, add_version, make_app
-from control_fixtures import make_repository
+from control_fixtures import make_token_app
 from fakes import save_artifact, wine_classifier
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sklearn.datasets import load_wine
@@ -16,8 +16,6 @@ from gateway.dialects.operation import Shared
 from gateway.errors import catalogue
 from gateway.openapi.components import Components
 from gateway.openapi.token_service import TOKEN_SERVICE_ROUTES
-from gateway.token_app import create_token_app
-from gateway.wsgi.parts import make_flask_limiter
 
 PATH = "/openapi.json"
 
@@ -142,14 +140,7 @@ def test_every_example_of_a_request_works_when_pasted(
 def test_the_token_service_is_described_as_it_is(tmp_path: Path) -> None:
     """Its routes are written down apart from it; here they are compared."""
     control = make_app(tmp_path).control
-    app = create_token_app(
-        control.settings,
-        control.watcher,
-        control.store,
-        flask_limiter=make_flask_limiter(control.settings.limits),
-        pepper=control.pepper,
-        repository=make_repository(control),
-    )
+    app = make_token_app(control)
     running = {
         (rule.rule, method)
         for rule in app.url_map.iter_rules()

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from app_fixture import AppFixture, make_app
-from control_fixtures import make_repository
+from control_fixtures import make_token_app
 from flask import Flask
 
-from gateway.token_app import create_token_app
 from gateway.wsgi.joined import is_token_path
-from gateway.wsgi.parts import make_flask_limiter
 
 ROOT = Path(__file__).parents[1]
 INGRESSES = [
@@ -31,14 +29,7 @@ def paths(app: Flask) -> set[str]:
 def homes(shared_gateway: AppFixture, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """By path, which application answers it. What both do, as probes, is the predictions'."""
     control = make_app(tmp_path_factory.mktemp("tokens")).control
-    token_app = create_token_app(
-        control.settings,
-        control.watcher,
-        control.store,
-        flask_limiter=make_flask_limiter(control.settings.limits),
-        pepper=control.pepper,
-        repository=make_repository(control),
-    )
+    token_app = make_token_app(control)
     tokens = dict.fromkeys(paths(token_app), "tokens")
     return tokens | dict.fromkeys(paths(shared_gateway.app), "predictions")
 

@@ -16,7 +16,8 @@ from gateway.errors import BadRequest
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
 
 MAX_FIELDS = 16
-_MAX_BOUNDARY = 70
+# RFC 2046, section 5.1.1 stops at 70; Werkzeug's client goes up to 74 in 3 of 1,000 bodies.
+_MAX_BOUNDARY = 200
 _NOT_MULTIPART = "The body is not valid multipart/form-data."
 
 
@@ -40,14 +41,20 @@ def read_form(body: bytes, content_type: str) -> dict[str, FormField]:
     """
     if _media_type(content_type) == URLENCODED:
         return _by_name(_pairs(body))
-    boundary = parse_options_header(content_type)[1].get("boundary", "")
-    if not boundary.isascii() or not 0 < len(boundary) <= _MAX_BOUNDARY:
-        raise BadRequest("Say the boundary of the parts: multipart/form-data; boundary=…")
     try:
-        return _by_name(_parts(body, boundary.encode()))
+        return _by_name(_parts(body, _boundary(content_type)))
     except (ValueError, RequestEntityTooLarge) as exc:
         detail = f"{_NOT_MULTIPART} It may have {MAX_FIELDS} parts."
         raise BadRequest(detail) from exc
+
+
+def _boundary(content_type: str) -> bytes:
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary or not boundary.isascii():
+        raise BadRequest("Say the boundary of the parts: multipart/form-data; boundary=…")
+    if len(boundary) > _MAX_BOUNDARY:
+        raise BadRequest(f"The boundary of the parts may have at most {_MAX_BOUNDARY} characters.")
+    return boundary.encode()
 
 
 def _pairs(body: bytes) -> Iterator[FormField]:

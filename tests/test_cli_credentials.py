@@ -1,5 +1,6 @@
 """`gateway key …`, `gateway token …` and `gateway config check`."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from cli_fixtures import Shell, rows_of
 
 from config.plans import SHIPPED_PLANS
-from gateway.auth.keys import jwks
+from gateway.auth.keys import jwks, make_signing_key, write_private_key
 from gateway.cli import administration
 from gateway.control.database import reading_engine
 from gateway.control.snapshot import Snapshot, SnapshotReader
@@ -98,6 +99,19 @@ def test_force_retires_a_key_at_once(shell: Shell) -> None:
 
     assert _states(shell) == ["active"]
     assert len(_pems(shell)) == 1
+
+
+@pytest.mark.parametrize("typed", [["{}", "--force"], ["--force", "{}"], ["--force", "--", "{}"]])
+def test_a_key_whose_name_begins_with_a_hyphen_is_retired(shell: Shell, typed: list[str]) -> None:
+    """One in 64 does, for its name is the digest of the key; `-h` in it asks for no help."""
+    stolen = next(key for key in iter(make_signing_key, None) if re.match("-.*h", key.kid))
+    write_private_key(shell.settings.keys_dir, stolen)
+    shell.done("key", "rotate")
+    assert stolen.kid in {key["kid"] for key in shell.json("key", "list")}
+    shell.done("key", "rotate")
+    shell.done("key", "retire", *(each.format(stolen.kid) for each in typed))
+
+    assert stolen.kid not in {key["kid"] for key in shell.json("key", "list")}
 
 
 def test_an_issued_token_verifies_with_the_published_keys(shell: Shell) -> None:

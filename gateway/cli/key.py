@@ -1,5 +1,6 @@
 """`gateway key …`: the keys that sign access tokens."""
 
+import re
 import time
 from pathlib import Path
 
@@ -15,6 +16,18 @@ from gateway.auth.keys import (
 )
 from gateway.cli.administration import AdminGroup, Administration, administration, refusable
 from gateway.cli.output import json_option, moment, show_json, show_table
+
+_HYPHEN_FIRST = re.compile(r"-[A-Za-z0-9_-]{42}")
+
+
+class _TakesKid(click.Command):
+    """The name of one key in 64 begins with a hyphen: it is no option for that."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        kids = [each for each in args if _HYPHEN_FIRST.fullmatch(each)]
+        if kids:
+            args = [*(each for each in args if each not in {*kids, "--"}), "--", *kids]
+        return super().parse_args(ctx, args)
 
 
 @click.group(cls=AdminGroup)
@@ -98,7 +111,7 @@ def make_key(out: Path) -> None:
     click.echo(write_private_key(out, make_signing_key()))
 
 
-@key.command()
+@key.command(cls=_TakesKid)
 @click.argument("kid")
 @click.option("--force", is_flag=True, help="Even if tokens it signed may still be alive.")
 @click.pass_obj

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from app_fixture import AppFixture, make_app
 from cli_fixtures import Shell, make_data_dir
+from hypothesis import HealthCheck, settings
 from postgres_server import PostgresServer, running_postgres
 
 from gateway.control import migrate
@@ -20,6 +21,20 @@ for _name in [name for name in os.environ if name.startswith("GATEWAY_")]:
 # A test run that was started in the background ignores Ctrl-C, and what it starts would too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, however slow the machine: a change fails for what it did, and not
+# for what chance found elsewhere. `--hypothesis-profile search` looks further, at random.
+settings.register_profile(
+    "same",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "search", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 
 @pytest.fixture

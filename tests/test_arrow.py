@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BodyTooLarge, InvalidBody, Problem
@@ -315,7 +315,6 @@ def test_a_table_that_is_cut_off_is_refused(name: str) -> None:
 
 
 @every
-@settings(deadline=None)
 @given(st.data())
 def test_damaged_tables_are_read_or_refused(name: str, data) -> None:
     """Nothing but problems and faults comes out of a body with some bytes changed."""

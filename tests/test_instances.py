@@ -191,7 +191,7 @@ _SPLITS = st.fixed_dictionaries(
     | st.builds(lambda split: {"dataframe_split": split}, _SPLITS)
     | _VALUES
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_is_sent_is_rows_or_is_refused(body):
     """Nothing but problems and faults comes out, for numbers and for mixed types."""
     for contract in (DENSE, MIXED, ONE):

@@ -136,7 +136,7 @@ def test_raw_line_cannot_control_the_terminal() -> None:
     assert result.stdout == "\\x1b]0;owned\\x07 \\x9b31m \\xff \\u202e\n"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary()
     | st.dictionaries(st.text(), st.text()).map(lambda event: json.dumps(event).encode())

@@ -96,7 +96,7 @@ def test_a_refusal_stops_all_threads_until_its_end():
     st.integers(1, 5),
     st.integers(40, 200),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_window_of_this_clock_admits_more_than_the_plan(
     calls: list[tuple[int, float]], per_second: int, per_minute_rows: int
 ) -> None:

@@ -607,7 +607,7 @@ _MESSAGES = st.dictionaries(
 
 
 @given(_MESSAGES, _VALUES, _VALUES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_message_is_answered_or_refused(
     shared_gateway: AppFixture, body: Any, reward: Any, truth: Any
 ) -> None:

@@ -189,7 +189,7 @@ def test_nan_in_bytes_is_refused(shared_gateway):
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(noise=st.binary(max_size=300), length=st.integers(0, 300))
 def test_noise_is_refused(shared_gateway, noise, length):
     """Whatever the bytes, the answer is a refusal of ours, never a failure."""

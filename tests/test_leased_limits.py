@@ -12,6 +12,7 @@ import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis_clock import TIMED_SCRIPT, RedisClock, timed
 from redis_server import running_redis
 
 from config.plans import Plan
@@ -37,26 +38,13 @@ WINDOWS, LEASES = "limits:{acme}:windows", "limits:{acme}:leases"
 EARLIER_SCRIPT = Path(__file__).with_name("charge_before_grants.lua")
 
 
-class Clock:
-    """Real time, which the test may move ahead: what is granted then ends."""
-
-    def __init__(self) -> None:
-        self.ahead_s = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead_s
-
-    def end_grants(self) -> None:
-        self.ahead_s += 1.0
-
-
 class Worker:
     """One worker's limiter, and what it has in flight."""
 
-    def __init__(self, socket: Path, clock: Clock, lease_ttl_s: float = 30.0) -> None:
+    def __init__(self, socket: Path, clock: RedisClock) -> None:
         client = redis.Redis(unix_socket_path=str(socket), **connection_options(5.0))
         self.clock = clock
-        self.exact = RedisLimits(client, lease_ttl_s)
+        self.exact = RedisLimits(client, script=TIMED_SCRIPT)
         self.leased = LeasedLimits(self.exact, clock)
         self.limiter = PartnerLimiter(self.leased, MemoryLimits(clock), clock)
 
@@ -76,39 +64,26 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def client(socket: Path) -> Iterator[redis.Redis]:
-    """Of an empty Redis, not at the end of a second or a minute: most tests fit in between."""
+    """Of an empty Redis."""
     with redis.Redis(unix_socket_path=str(socket), decode_responses=True) as admin:
         admin.flushall()
-        wait_for_a_clear_minute(admin)
-        while admin.time()[1] > 800_000:
-            time.sleep(0.005)
         yield admin
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(client: redis.Redis) -> RedisClock:
+    return RedisClock(client)
 
 
 @pytest.fixture
-def worker(client: redis.Redis, socket: Path, clock: Clock) -> Worker:
+def worker(client: redis.Redis, socket: Path, clock: RedisClock) -> Worker:
     return Worker(socket, clock)
 
 
 @pytest.fixture
-def other(client: redis.Redis, socket: Path, clock: Clock) -> Worker:
+def other(client: redis.Redis, socket: Path, clock: RedisClock) -> Worker:
     """Another worker, of another process in all that counts."""
     return Worker(socket, clock)
-
-
-def wait_for_a_clear_minute(client: redis.Redis, clear_s: int = 5) -> None:
-    while 60 - client.time()[0] % 60 < clear_s:
-        time.sleep(0.05)
-
-
-def wait_for_a_young_second(client: redis.Redis) -> None:
-    while client.time()[1] > 200_000:
-        time.sleep(0.005)
 
 
 def used(client: redis.Redis, *windows: str) -> list[int]:
@@ -148,7 +123,6 @@ def test_all_that_is_granted_is_counted_already(worker: Worker, client: redis.Re
 
 def test_small_plans_are_exact(worker: Worker, client: redis.Redis) -> None:
     """Twenty a second: each call asks, and Redis has counted as many as were admitted."""
-    wait_for_a_young_second(client)
     leased = [worker.call(TRIAL) for _ in range(20)]
 
     assert not any(leased)
@@ -161,7 +135,6 @@ def test_a_grant_is_at_most_a_fiftieth(worker: Worker, client: redis.Redis, limi
     """Of 49 calls a window none is granted, of 50 one is."""
     plan = replace(PLAN, requests_per_second=None, requests_per_minute=None)
     small, large = (replace(plan, **{limit: quota}) for quota in (49, 50))
-    wait_for_a_young_second(client)
 
     assert [worker.call(small), worker.call(small)] == [False, False]
     assert [worker.call(large) for _ in range(3)] == [False, True, False]
@@ -169,7 +142,7 @@ def test_a_grant_is_at_most_a_fiftieth(worker: Worker, client: redis.Redis, limi
 
 @pytest.mark.parametrize("limit", ["requests_per_second", "requests_per_minute"])
 def test_all_grants_are_at_most_a_tenth(
-    socket: Path, client: redis.Redis, clock: Clock, limit: str
+    socket: Path, client: redis.Redis, clock: RedisClock, limit: str
 ) -> None:
     """Thirty workers with a call each: counted are these, and a hundred of a thousand at most."""
     plan = Plan("p", 1000, 64, **{limit: 1000})
@@ -177,7 +150,6 @@ def test_all_grants_are_at_most_a_tenth(
     workers = [Worker(socket, clock) for _ in range(30)]
     for one in workers:
         one.exact.peek("acme", plan)
-    wait_for_a_young_second(client)
     for one in workers:
         one.call(plan)
 
@@ -232,15 +204,13 @@ def test_fields_of_a_leased_call_are_those_of_its_states(worker: Worker) -> None
         )
 
 
-def test_a_grant_ends_with_the_second_on_redis_clock(worker: Worker, client: redis.Redis) -> None:
+def test_a_grant_ends_with_the_second_on_redis_clock(worker: Worker, clock: RedisClock) -> None:
     """The first call of each second asks: what was granted in one is spent in no other."""
+    clock.move(0.6)
     for _ in range(2):
-        wait_for_a_young_second(client)
         worker.call()
         assert worker.call()
-        second = client.time()[0]
-        while client.time()[0] == second:
-            pass
+        clock.next_second()
 
         assert not worker.call()
 
@@ -256,14 +226,14 @@ def test_a_grant_ends_before_the_second_may() -> None:
 
 
 def test_an_idle_worker_gives_back_at_the_next_probe(
-    worker: Worker, client: redis.Redis, clock: Clock
+    worker: Worker, client: redis.Redis, clock: RedisClock
 ) -> None:
     """Before the second ends all is held; after it, units and slot are given back."""
     for _ in range(40):
         worker.call()
     worker.limiter.probe()
     held = client.zcard(LEASES), used(client)
-    clock.end_grants()
+    clock.next_second()
     worker.limiter.probe()
 
     assert held[0] == 1
@@ -272,27 +242,27 @@ def test_an_idle_worker_gives_back_at_the_next_probe(
     assert used(client) == [40, 40]
 
 
-def test_two_seconds_later_an_idle_worker_holds_nothing(
-    worker: Worker, client: redis.Redis
+def test_the_background_of_an_idle_worker_gives_back(
+    worker: Worker, client: redis.Redis, clock: RedisClock
 ) -> None:
-    """In real time, with the background round of a worker: once a second."""
-    background = Ticker([worker.limiter.probe], 1.0)
+    """Its next round after the end of the second, with no call that would do it."""
+    background = Ticker([worker.limiter.probe], 0.01)
     background.start()
     worker.call()
-    called_at, held = time.monotonic(), client.zcard(LEASES)
-    while client.zcard(LEASES) and time.monotonic() < called_at + 5:
+    held = client.zcard(LEASES)
+    clock.next_second()
+    until = time.monotonic() + 20
+    while client.zcard(LEASES) and time.monotonic() < until:
         time.sleep(0.01)
-    took_s = time.monotonic() - called_at
     background.stop()
 
     assert held == 1
-    assert took_s < 2.5
+    assert client.zcard(LEASES) == 0
     assert used(client) == [1, 1]
 
 
 def test_a_worker_that_ends_gives_back_at_once(worker: Worker, client: redis.Redis) -> None:
     """Renewed workers leave nothing behind, in the second of their grant either."""
-    wait_for_a_young_second(client)
     for _ in range(5):
         worker.call()
     worker.limiter.stop()
@@ -302,11 +272,11 @@ def test_a_worker_that_ends_gives_back_at_once(worker: Worker, client: redis.Red
 
 
 def test_the_next_call_gives_back_what_is_over(
-    worker: Worker, client: redis.Redis, clock: Clock
+    worker: Worker, client: redis.Redis, clock: RedisClock
 ) -> None:
     """Nothing waits for the background: the charge after the end of a grant swaps it."""
     worker.call()
-    clock.end_grants()
+    clock.next_second()
     worker.call()
     worker.leased.give_back_unused(ending=True)
 
@@ -315,13 +285,13 @@ def test_the_next_call_gives_back_what_is_over(
 
 
 def test_units_of_a_window_that_is_over_are_not_given_back(
-    worker: Worker, client: redis.Redis, clock: Clock
+    worker: Worker, client: redis.Redis, clock: RedisClock
 ) -> None:
     """The next minute begins with what is used in it, not with less."""
     worker.call()
     minute = int(client.hget(WINDOWS, "m") or 0)
     client.hset(WINDOWS, mapping={"m": minute - 1, "M": 500})
-    clock.end_grants()
+    clock.next_second()
     worker.call()
     worker.leased.give_back_unused(ending=True)
 
@@ -338,26 +308,27 @@ def test_looking_gives_back_and_says_all_that_is_left(worker: Worker) -> None:
 
 
 def test_a_killed_worker_leaves_no_more_than_its_grant(
-    socket: Path, client: redis.Redis, clock: Clock
+    socket: Path, client: redis.Redis, clock: RedisClock
 ) -> None:
     """kill -9: what it held stays counted, and its slot until the life of a lease."""
     pid = os.fork()
     if pid == 0:
-        dying = Worker(socket, clock, lease_ttl_s=0.3)
+        dying = Worker(socket, clock)
         for _ in range(3):
             dying.call()
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    alive = Worker(socket, clock, lease_ttl_s=0.3)
+    alive = Worker(socket, clock)
 
     assert used(client) == [9, 9]
-    while alive.exact.peek("acme", PLAN).in_flight:
-        time.sleep(0.01)
+    clock.move(29.9)
+    assert alive.exact.peek("acme", PLAN).in_flight == 1
+    clock.move(0.1)
     assert alive.limiter.charge("acme", replace(PLAN, max_concurrent_calls=1), 1).allowed
 
 
 def test_grants_hold_at_most_half_of_the_concurrent_calls(
-    socket: Path, client: redis.Redis, clock: Clock
+    socket: Path, client: redis.Redis, clock: RedisClock
 ) -> None:
     """Of four at once two workers may hold one each; a third holds none between its calls."""
     plan = replace(PLAN, max_concurrent_calls=4)
@@ -399,11 +370,11 @@ def test_a_call_ended_twice_frees_no_other(worker: Worker) -> None:
     assert not isinstance(worker.limiter.charge("acme", PLAN, 1), LeasedCall)
 
 
-def test_a_call_that_outlasts_its_grant_stays_counted(worker: Worker, clock: Clock) -> None:
+def test_a_call_that_outlasts_its_grant_stays_counted(worker: Worker, clock: RedisClock) -> None:
     """Its slot is held until it ends, then given back at the next probe."""
     worker.call()
     running = worker.limiter.charge("acme", PLAN, 1)
-    clock.end_grants()
+    clock.next_second()
     worker.limiter.probe()
     while_running = worker.exact.peek("acme", PLAN).in_flight
     worker.limiter.release(running)
@@ -496,11 +467,11 @@ def test_over_another_connection_only_the_slot_is_given_back(
 
 
 def test_a_question_of_unknown_fate_holds_no_slot_in_the_end(
-    worker: Worker, other: Worker, client: redis.Redis, clock: Clock
+    worker: Worker, other: Worker, client: redis.Redis, clock: RedisClock
 ) -> None:
     """The slot of the grant and that of the call are given back when Redis answers again."""
     worker.call()
-    clock.end_grants()
+    clock.next_second()
     client.client_kill_filter(_type="normal", skipme=True)
     in_fallback = worker.limiter.charge("acme", PLAN, 1)
     worker.limiter.probe()
@@ -515,7 +486,7 @@ def test_workers_with_the_earlier_script_count_the_same(
 ) -> None:
     """While workers are renewed one by one, those of both kinds keep to one limit."""
     plan = replace(PLAN, requests_per_second=None, requests_per_minute=300)
-    earlier = client.register_script(EARLIER_SCRIPT.read_text())
+    earlier = client.register_script(timed(EARLIER_SCRIPT.read_text()))
     limits = (plan.max_concurrent_calls, 0, plan.requests_per_minute, plan.rows_per_hour)
     by_earlier = by_worker = leased = 0
     for _ in range(300):
@@ -559,12 +530,12 @@ STEPS: dict[str, Callable[[Worker, list[Callable[[], None]], int], object]] = {
     "failed": lambda worker, _, __: worker.limiter.charge_failed_call("acme", PLAN),
     "probe": lambda worker, _, __: worker.limiter.probe(),
     "look": lambda worker, _, __: worker.limiter.peek("acme", PLAN),
-    "time": lambda worker, _, __: worker.clock.end_grants(),
+    "time": lambda worker, _, __: worker.clock.next_second(),
 }
 steps = st.tuples(st.sampled_from([0, 1]), st.sampled_from([*STEPS, "call"]), st.integers(0, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(steps, max_size=40))
 def test_in_the_end_exactly_what_was_admitted_is_counted(
     socket: Path, taken: list[tuple[int, str, int]]
@@ -572,8 +543,7 @@ def test_in_the_end_exactly_what_was_admitted_is_counted(
     """Whatever two workers do: all given back, Redis has counted their calls, no more, no less."""
     with redis.Redis(unix_socket_path=str(socket), decode_responses=True) as client:
         client.flushall()
-        wait_for_a_clear_minute(client)
-        clock, running = Clock(), list[Callable[[], None]]()
+        clock, running = RedisClock(client), list[Callable[[], None]]()
         workers = [Worker(socket, clock) for _ in range(2)]
         for who, step, number in taken:
             STEPS[step](workers[who], running, number)

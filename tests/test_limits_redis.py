@@ -6,12 +6,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
+from redis_clock import TIMED_SCRIPT, RedisClock
 from redis_server import socket_in, start_redis, stop_redis
 from structlog.testing import capture_logs
 
@@ -23,14 +24,14 @@ from gateway.limits import (
     StoreUnavailable,
     connection_options,
 )
-from gateway.limits.redis_store import SCRIPT_SHA
+from gateway.limits.redis_store import sha_of
 from gateway.limits.store import Outcome
 
 PLAN = Plan("p", max_rows_per_call=1000, max_concurrent_calls=100_000, rows_per_hour=1000)
 TIMEOUT_S = 0.05
 PATIENT_S = 10.0
 # Room for a busy machine; a retry of redis-py's own would take 4.7 s.
-ANSWERED_WITHIN_S = 1.0
+ANSWERED_WITHIN_S = 3.0
 
 
 @pytest.fixture
@@ -46,10 +47,14 @@ def client(server: subprocess.Popen[bytes], tmp_path: Path) -> redis.Redis:
 
 
 @pytest.fixture
-def store(client: redis.Redis, tmp_path: Path) -> RedisLimits:
-    """Patient, so that a busy machine is not taken for a hung Redis."""
-    wait_for_a_clear_minute(client)
-    return RedisLimits(client_in(tmp_path, PATIENT_S))
+def clock(client: redis.Redis) -> RedisClock:
+    return RedisClock(client)
+
+
+@pytest.fixture
+def store(clock: RedisClock, tmp_path: Path) -> RedisLimits:
+    """Patient, so that a busy machine is not taken for a hung Redis; its clock stands."""
+    return RedisLimits(client_in(tmp_path, PATIENT_S), script=TIMED_SCRIPT)
 
 
 @pytest.fixture
@@ -67,11 +72,6 @@ def limiter_of(store: RedisLimits) -> PartnerLimiter:
     return PartnerLimiter(store, MemoryLimits(time.monotonic), time.monotonic)
 
 
-def wait_for_a_clear_minute(client: redis.Redis) -> None:
-    while 60 - client.time()[0] % 60 < 3:
-        time.sleep(0.05)
-
-
 @contextmanager
 def hung(server: subprocess.Popen[bytes]) -> Iterator[None]:
     server.send_signal(signal.SIGSTOP)
@@ -79,6 +79,14 @@ def hung(server: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         server.send_signal(signal.SIGCONT)
+
+
+def connect(store: RedisLimits) -> None:
+    """Until Redis has answered once: a busy machine may need more than one time-out for that."""
+    while True:
+        with suppress(StoreUnavailable):
+            store.peek("acme", PLAN)
+            return
 
 
 def seconds_to_fail(store: RedisLimits) -> float:
@@ -120,7 +128,7 @@ def test_eight_processes_admit_exactly_the_limit(store):
 
 def test_a_dead_redis_is_reported_at_once(server, impatient_store):
     """On the kept connection and on new ones: no wait and no retry."""
-    impatient_store.charge("acme", PLAN, 1)
+    connect(impatient_store)
     stop_redis(server)
 
     assert max(seconds_to_fail(impatient_store) for _ in range(3)) < ANSWERED_WITHIN_S
@@ -130,7 +138,7 @@ def test_a_hung_redis_is_reported_within_the_timeout(server, impatient_store):
     """50 ms, once, whether the connection is kept or new (SEC-51)."""
     kept, new = [], []
     for _ in range(3):
-        impatient_store.peek("acme", PLAN)
+        connect(impatient_store)
         with hung(server):
             kept.append(seconds_to_fail(impatient_store))
             new.append(seconds_to_fail(impatient_store))
@@ -144,20 +152,24 @@ def test_only_the_call_that_finds_redis_hung_waits(server, tmp_path):
     """From then on the worker decides by itself, until a probe is answered."""
     store = RedisLimits(client_in(tmp_path, 0.5))
     limiter = limiter_of(store)
-    limiter.charge("acme", PLAN, 1)
+    connect(store)
     with hung(server):
         limiter.charge("acme", PLAN, 1)
-        started = time.perf_counter()
-        decision = limiter.charge("acme", PLAN, 1)
-        limiter.release(decision)
-        limiter.charge_failed_call("acme", PLAN)
-        took_s = time.perf_counter() - started
+        taken_s = []
+        for _ in range(5):
+            started = time.perf_counter()
+            decision = limiter.charge("acme", PLAN, 1)
+            limiter.release(decision)
+            limiter.charge_failed_call("acme", PLAN)
+            taken_s.append(time.perf_counter() - started)
+            assert decision.allowed
         limiter.probe()
         in_fallback = limiter.in_fallback
+    connect(store)
     limiter.probe()
 
-    assert decision.allowed
-    assert took_s < 0.25
+    # The quickest of five: the machine may be busy, a wait for Redis would show in each.
+    assert min(taken_s) < 0.25
     assert in_fallback
     assert not limiter.in_fallback
 
@@ -165,10 +177,11 @@ def test_only_the_call_that_finds_redis_hung_waits(server, tmp_path):
 def test_a_call_of_unknown_fate_holds_no_lease_after_recovery(server, tmp_path, client):
     """Redis wakes up and carries out what nobody waited for: its lease is given back."""
     store = RedisLimits(client_in(tmp_path, 0.5))
-    store.peek("acme", PLAN)
+    connect(store)
     with hung(server):
         seconds_to_fail(store)
     charged_after_all = client.zcard("limits:{acme}:leases")
+    connect(store)
     store.ping()
 
     assert charged_after_all == 1
@@ -187,7 +200,7 @@ def test_a_lease_of_a_lost_connection_is_given_back_on_return(server, store, cli
     assert store.peek("acme", PLAN).in_flight == 0
 
 
-def test_limits_return_to_a_restarted_redis(server, tmp_path, store):
+def test_limits_return_to_a_restarted_redis(server, tmp_path, store, clock):
     """Stopped and started, it is used again after a probe, which is logged once."""
     limiter = limiter_of(store)
     limiter.charge("acme", PLAN, 1)
@@ -195,6 +208,7 @@ def test_limits_return_to_a_restarted_redis(server, tmp_path, store):
     limiter.charge("acme", PLAN, 1)
     fell_back = limiter.in_fallback
     restarted = start_redis(tmp_path)
+    clock.move(0)
     try:
         with capture_logs() as events:
             limiter.probe()
@@ -218,7 +232,7 @@ def test_a_flushed_script_is_loaded_again(store, client):
     outcome = store.charge("acme", PLAN, 1)
 
     assert outcome.remaining[2] == 998
-    assert client.script_exists(SCRIPT_SHA) == [True]
+    assert client.script_exists(sha_of(TIMED_SCRIPT)) == [True]
 
 
 def test_a_script_flushed_under_a_failed_call_keeps_replies_in_step(store, client):
@@ -292,7 +306,7 @@ def test_a_lease_of_a_killed_process_expires(client):
         store.charge("acme", plan, 1)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while store.peek("acme", plan).in_flight and time.monotonic() < deadline:
         time.sleep(0.01)
 

@@ -16,8 +16,6 @@ from gateway.limits.kept_connection import KeptConnection
 from gateway.limits.store import NO_SWAP, Granted, Outcome, StoreUnavailable, Swap, window_limits
 
 SCRIPT = Path(__file__).with_name("charge.lua").read_text(encoding="utf-8")
-# Redis names scripts by SHA-1; nothing rests on it.
-SCRIPT_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 OWED_AT_MOST = 1000
 # What the script is told of a call: the mode, its rows, its lease.
 _FAILED = ("failed", 0, "")
@@ -45,10 +43,12 @@ class RedisLimits:
     Args:
         client: made with `connection_options`; only its connection pool is used.
         lease_ttl_s: how long a concurrent call of a killed worker counts.
+        script: what Redis runs; one with another clock, for tests.
     """
 
-    def __init__(self, client: Redis, lease_ttl_s: float = 30.0) -> None:
-        self._connection = KeptConnection(client, SCRIPT)
+    def __init__(self, client: Redis, lease_ttl_s: float = 30.0, script: str = SCRIPT) -> None:
+        self._connection = KeptConnection(client, script)
+        self._script_sha = sha_of(script)
         self._lease_ttl_ms = round(lease_ttl_s * 1000)
         # Bounded, because leases expire by themselves.
         self._owed: deque[tuple[str, str]] = deque(maxlen=OWED_AT_MOST)
@@ -148,7 +148,12 @@ class RedisLimits:
         keys = (f"limits:{{{partner}}}:windows", _leases_key(partner))
         limits = (plan.max_concurrent_calls, *window_limits(plan))
         swapped = (swap.calls, swap.lease, swap.granted_at_ms, *swap.units, swap.granted)
-        return ("EVALSHA", SCRIPT_SHA, 2, *keys, *call, self._lease_ttl_ms, *limits, *swapped)
+        return ("EVALSHA", self._script_sha, 2, *keys, *call, self._lease_ttl_ms, *limits, *swapped)
+
+
+def sha_of(script: str) -> str:
+    """What Redis calls a script; nothing rests on SHA-1."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def _leases_key(partner: str) -> str:

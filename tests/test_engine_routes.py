@@ -1,5 +1,6 @@
 """Each batch goes to the engine that clearly wins at its size."""
 
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,6 +75,20 @@ def test_sizes_beyond_the_cap_or_too_slow_are_not_measured():
     assert times["slow"][10] == pytest.approx(0.1)
     capped = measure({"quick": quick}, batch_of, 10, clock=lambda: now[0])
     assert list(capped["quick"]) == [1, 10]
+
+
+def test_what_else_runs_on_the_machine_is_not_measured():
+    """An engine that waits, as all do where the processor is another's, is not slow for that."""
+
+    class Waiting(Engine):
+        def predict(self, batch: Batch) -> dict[str, np.ndarray]:
+            self.asked.append(batch.row_count)
+            threading.Event().wait(0.002)
+            return {}
+
+    times = measure({"waiting": Waiting()}, batch_of, 1)
+
+    assert times["waiting"][1] < 0.001
 
 
 def test_what_is_recorded_can_be_read_again():

@@ -32,7 +32,7 @@ class EngineRecord:
         reason: why no compiled form serves, or serves alone; "" where there is nothing to say.
         rows: on how many rows of each kind the engines were compared.
         largest_difference: between their numbers; None where nothing was compared.
-        times_s: by engine, the seconds for a batch by its number of rows.
+        times_s: by engine, the processor's seconds for a batch by its number of rows.
     """
 
     routes: tuple[tuple[int, str], ...]

@@ -25,6 +25,8 @@ from gateway.shadow import Shadowing
 from gateway.wsgi.parts import make_flask_limiter
 from model import ModelStore, ServedModels
 
+_AN_HOUR_BEGINS = 3600.0 * 1000
+
 
 class FinishingClient(FlaskClient):
     """Returns when what a request does after its answer is done, as a server does."""
@@ -124,7 +126,7 @@ def make_app(
     *,
     models: Mapping[str, object] | None = None,
     default_model: str = "",
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = lambda: _AN_HOUR_BEGINS,
     **settings: Any,
 ) -> AppFixture:
     """Build the prediction app below a folder.
@@ -132,7 +134,8 @@ def make_app(
     Args:
         models: estimators by name; by default `wine`, a small real one.
         default_model: what `models.default` is set to.
-        clock: what the limits of plans count their windows by.
+        clock: what the limits of plans count their windows by; it stands, so that no window ends
+            between two calls of a test.
         settings: overrides of sections, for example `server={"request_deadline_s": 1.0}`.
     """
     settings["models"] = {"default": default_model}

@@ -1,5 +1,6 @@
 """Small real models, and estimators that misbehave on purpose."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -52,6 +53,17 @@ class SlowEcho(SlowEstimator):
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         super().predict(features)
         return features[:, 0]
+
+
+class HeldEstimator(SlowEstimator):
+    """Is held, where the first feature is above 100, until the test lets it go."""
+
+    let_go = threading.Event()
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        if features[0, 0] > 100:
+            self.let_go.wait(60)
+        return super().predict(features)
 
 
 class MoodyEstimator(ClassifierMixin, BaseEstimator):

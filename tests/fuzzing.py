@@ -250,11 +250,12 @@ def _fuzz_one(name: str, chance: random.Random, cases: int, seconds: float, file
         file.seek(0)
         file.truncate()
         file.write(name.encode() + b"\n" + body)
-        began = time.monotonic()
+        # Of the processor's time: on a busy machine anything may take long.
+        began = time.process_time()
         decode(name, body)
         done += 1
         grown_kb = _most_memory_kb() - memory_kb
-        if time.monotonic() - began > _SLOW_S or grown_kb > _MOST_MEMORY_KB:
+        if time.process_time() - began > _SLOW_S or grown_kb > _MOST_MEMORY_KB:
             sys.exit(f"{name}: slow, or {grown_kb} kB of memory")
     print(f"{name}: {done} cases", flush=True)  # noqa: T201
 

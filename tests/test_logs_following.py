@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +189,13 @@ def on_terminal(*args: str) -> bytes:
     environ = {**os.environ, "TERM": "xterm"}
     environ.pop("NO_COLOR", None)
     subprocess.run([*COMMAND, *args], stdout=theirs, env=environ, timeout=DEADLINE_S, check=True)
-    shown = os.read(ours, 1 << 16)
-    os.close(ours)
     os.close(theirs)
+    shown = b""
+    # What was written comes in parts, as the system hands it over; then an error is the end.
+    with suppress(OSError):
+        while piece := os.read(ours, 1 << 16):
+            shown += piece
+    os.close(ours)
     return shown
 
 

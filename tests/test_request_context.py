@@ -44,16 +44,23 @@ def ask(gateway: AppFixture, environ: dict[str, str], **headers: str) -> tuple[A
     return response, closing(events)
 
 
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    """With half a minute of room on both sides of its limit, on however busy a machine."""
+    server = {"request_deadline_s": 120.0, "max_wait_s": 60.0}
+    return make_app(tmp_path_factory.mktemp("patient"), server=server)
+
+
 @pytest.mark.parametrize(("peer", "believed"), [("", True), ("127.0.0.1", False), ("::1", False)])
-def test_only_the_proxys_word_counts(shared_gateway: AppFixture, peer: str, believed: bool) -> None:
+def test_only_the_proxys_word_counts(patient: AppFixture, peer: str, believed: bool) -> None:
     """SEC-54, SEC-75: request id, address and waiting are the proxy's, or are not believed."""
     headers = {
         "X-Request-ID": GIVEN_ID,
         "X-Real-IP": "192.0.2.7",
         "X-Forwarded-For": "192.0.2.8",
-        "X-Request-Start": f"t={time.time() - (1 if believed else 60):.3f}",
+        "X-Request-Start": f"t={time.time() - (1 if believed else 90):.3f}",
     }
-    response, event = ask(shared_gateway, {"REMOTE_ADDR": peer}, **headers)
+    response, event = ask(patient, {"REMOTE_ADDR": peer}, **headers)
 
     assert response.status_code == 200
     assert (response.headers["X-Request-ID"] == GIVEN_ID) == believed
@@ -77,20 +84,18 @@ def test_a_malformed_request_id_is_replaced(shared_gateway: AppFixture, given: s
 
 
 @pytest.mark.parametrize(
-    ("waited_s", "status"), [(0.0, 200), (1.5, 200), (2.5, 503), (9e8, 503), (-60.0, 200)]
+    ("waited_s", "status"), [(0.0, 200), (30.0, 200), (61.0, 503), (9e8, 503), (-60.0, 200)]
 )
-def test_who_waited_too_long_is_refused(
-    shared_gateway: AppFixture, waited_s: float, status: int
-) -> None:
+def test_who_waited_too_long_is_refused(patient: AppFixture, waited_s: float, status: int) -> None:
     """Beyond max_wait_s a request is refused at once, before its token is looked at."""
     started = {"X-Request-Start": f"t={time.time() - waited_s:.3f}"}
-    response, event = ask(shared_gateway, PROXY, **started)
+    response, event = ask(patient, PROXY, **started)
 
     assert response.status_code == status
     if status == 503:
         assert response.json["code"] == "overloaded"
         assert response.headers["Retry-After"] == "1"
-        assert event["waited_ms"] >= 2500
+        assert event["waited_ms"] >= 61_000
         assert "auth_ms" not in event
 
 

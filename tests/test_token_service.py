@@ -582,7 +582,8 @@ def test_without_counts_nothing_is_issued(without_counts):
     assert (response.status_code, response.json["error"]) == (503, "temporarily_unavailable")
     assert int(response.headers["Retry-After"]) > 0
     assert events[0]["event"] == "token_limits_away"
-    assert time.perf_counter() - started_at < 1
+    # A retry of redis-py's own would take 4.7 s.
+    assert time.perf_counter() - started_at < 3
 
 
 # Revoking

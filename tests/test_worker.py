@@ -90,19 +90,21 @@ def _wait_until_ready(server: Server) -> None:
 
 def test_a_caller_that_keeps_its_socket_open_holds_no_worker(server: Server) -> None:
     """The only worker takes the next call although the one before has not hung up."""
-    with socket.socket(socket.AF_UNIX) as lingering:
-        lingering.settimeout(10)
-        lingering.connect(str(server.folder / "socket"))
-        lingering.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        first = lingering.recv(65536)
-        started = time.monotonic()
-        status, _, _ = server.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        waited_s = time.monotonic() - started
+    waited_s = []
+    for _ in range(3):
+        with socket.socket(socket.AF_UNIX) as lingering:
+            lingering.settimeout(10)
+            lingering.connect(str(server.folder / "socket"))
+            lingering.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            first = lingering.recv(65536)
+            started = time.monotonic()
+            status, _, _ = server.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            waited_s.append(time.monotonic() - started)
 
-    assert first.startswith(b"HTTP/1.1 200")
-    assert status == 200
-    # Gunicorn would wait 2 s for the first caller.
-    assert waited_s < 1.5
+        assert first.startswith(b"HTTP/1.1 200")
+        assert status == 200
+    # Gunicorn would wait 2 s for the first caller each time; a busy machine delays one of them.
+    assert min(waited_s) < 1.5
 
 
 def test_an_answer_survives_what_was_sent_after_its_request(server: Server) -> None:

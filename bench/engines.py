@@ -34,9 +34,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier
 
-from model.contents import derive_contents, read_contents
+from model.contents import read_contents
 from model.engines.choosing import engines_for
 from model.engines.record import NATIVE, EngineRecord, EngineWish
+from model.kinds import derive_contents
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ROWS, LABELS = load_breast_cancer(return_X_y=True)

@@ -1,35 +1,15 @@
-"""The files a version is made of, and the model they make."""
+"""The files a version is made of, and which of them is opened."""
 
-import importlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from model.artifact import (
-    ARTIFACT_SUFFIXES,
-    ONNX_SUFFIX,
-    is_artifact,
-    load_estimator,
-    read_bytes,
-    scan,
-    sha256_hex,
-)
-from model.component import open_component
-from model.contract import Contract
-from model.declaration import DECLARATION_FILE, Declaration, parse_declaration, reject
-from model.engines.opening import open_engines
-from model.engines.record import EngineRecord
+from model.artifact import ARTIFACT_SUFFIXES, ONNX_SUFFIX, is_artifact, read_bytes, sha256_hex
+from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
 from model.errors import ArtifactRejected
 from model.folders import entries, files_below
-from model.protocol import Model
-from model.remote import RemoteModel
 from model.signing import SIGNATURE_FILE
-
-if TYPE_CHECKING:
-    from model.pickles import Scan
 
 _MOST_FILES = 1_000
 _MOST_BYTES = 4 << 30
@@ -55,6 +35,11 @@ class Contents:
     @property
     def declaration(self) -> Declaration:
         return parse_declaration(self.files.get(DECLARATION_FILE, b""))
+
+    @property
+    def opened(self) -> bytes:
+        """The bytes of the file that is opened."""
+        return self.files[self.artifact]
 
     @property
     def is_component(self) -> bool:
@@ -85,123 +70,6 @@ def read_contents(source: Path) -> Contents:
     if classes:
         return _component(classes[0])
     return _artifact_or_remote(source)
-
-
-def scan_contents(contents: Contents) -> "Scan | None":
-    """What a saved estimator names, and what of it is beyond the list; None for other models.
-
-    Nothing of it is executed.
-
-    Raises: ArtifactRejected, where it cannot be read.
-    """
-    if contents.is_component or contents.is_remote or contents.is_onnx:
-        return None
-    return scan(contents.files[contents.artifact], contents.artifact)
-
-
-def derive_contents(
-    contents: Contents, name: str, version: str, trusted: Collection[str] = ()
-) -> Model:
-    """The model that these files make, its contract derived and proved on its example.
-
-    Runs the code of a class, and what the operator has answered for (`trusted`).
-
-    Raises:
-        ArtifactRejected: it cannot be loaded or served, or contradicts its model.toml.
-    """
-    # The description is read first: it costs nothing, and it runs nothing.
-    declaration = contents.declaration
-    if contents.is_component:
-        derive_component = _found("model.component.derivation", "derive_component")
-        component: Model = derive_component(
-            contents.files, _module(contents), name, version, declaration
-        )
-        return component
-    if declaration.parameters:
-        reject(
-            "[parameters] are for the constructor of a Model.py; this model has none, so take the"
-            " section out"
-        )
-    if declaration.messages:
-        reject("[messages] are for a Model.py; this model has none, so take the section out")
-    if contents.is_remote:
-        remote: Model = _found("model.remote_derivation", "derive_remote")(
-            declaration, name, version
-        )
-        return remote
-    if contents.is_onnx:
-        derive_graph = _found("model.onnx_derivation", "derive_graph")
-        graph: Model = derive_graph(
-            _artifact(contents), contents.artifact, name, version, declaration
-        )
-        return graph
-    estimator = load_estimator(_artifact(contents), contents.artifact, trusted)
-    try:
-        model: Model = _found("model.derivation", "derive_model")(
-            estimator, name, version, declaration
-        )
-        return model
-    except ArtifactRejected:
-        raise
-    except Exception as exc:
-        raise ArtifactRejected(
-            f"{contents.artifact} cannot be served ({type(exc).__name__})."
-        ) from exc
-
-
-def open_contents(
-    contents: Contents,
-    contract: Contract,
-    trusted: Collection[str] = (),
-    engines: EngineRecord | None = None,
-) -> Model:
-    """The model of files that were added before, with the contract and the engines it had then.
-
-    Raises: ArtifactRejected.
-    """
-    declaration = contents.declaration
-    if contents.is_component:
-        parameters = declaration.parameters
-        return open_component(contents.files, _module(contents), contract, parameters)
-    if contents.is_remote:
-        if declaration.remote is None:
-            raise ArtifactRejected(f"{DECLARATION_FILE} names no remote engine.")
-        return RemoteModel(declaration.remote, contract)
-    original = partial(_open_original, contents, contract, trusted)
-    return (
-        original() if engines is None else open_engines(engines, contents.files, contract, original)
-    )
-
-
-def _open_original(contents: Contents, contract: Contract, trusted: Collection[str]) -> Model:
-    if contents.is_onnx:
-        open_graph: Model = _found("model.onnx_derivation", "open_graph")(
-            _artifact(contents), contents.artifact, contract
-        )
-        return open_graph
-    estimator = load_estimator(_artifact(contents), contents.artifact, trusted)
-    try:
-        model: Model = _found("model.estimator", "EstimatorModel")(estimator, contract)
-        return model
-    except ArtifactRejected:
-        raise
-    except Exception as exc:
-        raise ArtifactRejected(
-            f"{contents.artifact} cannot be served ({type(exc).__name__})."
-        ) from exc
-
-
-def _found(module: str, name: str) -> Any:
-    """What needs a library of its own is imported when a model needs it: see `artifact`."""
-    return getattr(importlib.import_module(module), name)
-
-
-def _artifact(contents: Contents) -> bytes:
-    return contents.files[contents.artifact]
-
-
-def _module(contents: Contents) -> str:
-    return contents.artifact.removesuffix(".py")
 
 
 def _classes_in(folder: Path) -> list[Path]:

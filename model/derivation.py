@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
@@ -11,9 +12,10 @@ from model.batch import Array
 from model.columns import Column, learn_columns
 from model.contract import Contract
 from model.declaration import Declaration, reject
-from model.errors import ArtifactRejected, InvalidInput
+from model.draft import draft_contract, first_answered, nullable_refused
+from model.errors import ArtifactRejected
 from model.estimator import EstimatorModel
-from model.example import Row, declared_rows, typical_rows
+from model.example import Row, example_candidates
 from model.fitted import (
     feature_count,
     feature_names,
@@ -37,23 +39,12 @@ def derive_model(
     """
     require_servable(estimator)
     features, columns = _features(estimator, declaration.features)
-    draft = Contract(
-        model_name,
-        model_version,
-        declaration.description,
-        features,
-        outputs=(),
-        example=(),
-        limits=declaration.limits,
-        cost=declaration.cost,
-    )
+    draft = draft_contract(model_name, model_version, features, declaration)
+    examples = example_candidates(declaration.example_rows, features, columns)
     if declaration.example_rows:
-        rows = [declared_rows(declaration.example_rows, features)]
         # Where the example leaves out what the model is made to miss, its answer is the proof.
-        draft = _nullable(draft, _left_out(rows[0]) & _made_for(columns))
-    else:
-        rows = [(row,) for row in typical_rows(features, columns)]
-    contract, answer = _first_answered(estimator, draft, rows)
+        draft = _nullable(draft, _left_out(examples[0]) & _made_for(columns))
+    contract, answer = first_answered(draft, examples, partial(_answer, estimator))
     contract = _with_nullable(estimator, contract, columns)
     outputs = describe_outputs(answer, steps(estimator)[-1], declaration.outputs)
     return EstimatorModel(estimator, dataclasses.replace(contract, outputs=outputs))
@@ -105,56 +96,22 @@ def sharpened(derived: Feature, declared: Feature | None) -> Feature:
     return dataclasses.replace(declared, datatype=datatype, categories=categories)
 
 
-def _first_answered(
-    estimator: Any, draft: Contract, candidates: Sequence[tuple[Row, ...]]
-) -> tuple[Contract, Mapping[str, Array]]:
-    """The contract with the first example that the model answers, and the answer."""
-    failure: Exception | None = None
-    for example in candidates:
-        contract = dataclasses.replace(draft, example=example)
-        check_example(contract)
-        try:
-            return contract, _answer(estimator, contract)
-        except ArtifactRejected:
-            raise
-        except NotFittedError as exc:
-            raise ArtifactRejected(not_fitted(estimator)) from exc
-        except Exception as exc:
-            failure = failure or exc
-    raise ArtifactRejected(
-        f"The model fails on its example ({type(failure).__name__});"
-        " give rows that it answers in [example] of model.toml."
-    ) from failure
-
-
-def check_example(contract: Contract) -> None:
-    """Raise ArtifactRejected where the example does not keep the contract."""
-    try:
-        contract.check(contract.example_batch)
-    except InvalidInput as exc:
-        fault = exc.faults[0]
-        subject = "it" if fault.feature is None else repr(fault.feature)
-        reject(f"in the example, {subject} has {fault.found}, expected is {fault.expected}")
-
-
 def _answer(estimator: Any, contract: Contract) -> Mapping[str, Array]:
-    """The model's answer to the example of a draft, known to be complete."""
-    batch = contract.example_batch
+    """The estimator's answer to the example of a contract."""
     # Whether it answers is the question here; what it thinks of the example is not.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        answer = EstimatorModel(estimator, contract).predict(batch)
-    require_complete(answer, batch.row_count)
-    return answer
+        try:
+            return EstimatorModel(estimator, contract).predict(contract.example_batch)
+        except NotFittedError as exc:
+            raise ArtifactRejected(not_fitted(estimator)) from exc
 
 
 def _with_nullable(estimator: Any, contract: Contract, columns: Sequence[Column]) -> Contract:
     """Missing values are promised only where the model really answers a row without the value."""
     declared = [index for index, feature in enumerate(contract.features) if feature.nullable]
     if declared and not _answers_without(estimator, contract, declared):
-        raise ArtifactRejected(
-            "model.toml allows missing values (nullable), but the model fails on them."
-        )
+        raise nullable_refused()
     proved = _answered_without(estimator, contract, sorted(_made_for(columns)))
     return _nullable(contract, {*declared, *proved})
 
@@ -191,7 +148,7 @@ def _answers_without(estimator: Any, contract: Contract, indices: Sequence[int])
     )
     trial = dataclasses.replace(_nullable(contract, set(indices)), example=rows)
     try:
-        _answer(estimator, trial)
+        require_complete(_answer(estimator, trial), len(rows))
     except Exception:  # Any failure means no, whatever a model raises.
         return False
     return True

@@ -20,7 +20,22 @@ _ZERO: Mapping[str, Any] = {"FP64": 0.0, "INT64": 0, "BOOL": False, "BYTES": "te
 _ONE: Mapping[str, Any] = {"FP64": 1.0, "INT64": 1, "BOOL": True, "BYTES": "text"}
 
 
-def declared_rows(declared: Sequence[Any], features: Sequence[Feature]) -> tuple[Row, ...]:
+def example_candidates(
+    declared: Sequence[Any], features: Sequence[Feature], columns: Sequence[Column] | None = None
+) -> list[tuple[Row, ...]]:
+    """The example that model.toml declares, or else those to try, in this order.
+
+    Args:
+        declared: the rows of model.toml, empty where it has none.
+        columns: what is known of each feature; None where nothing is.
+    """
+    if declared:
+        return [_declared_rows(declared, features)]
+    known = columns or [Column() for _ in features]
+    return [(row,) for row in _typical_rows(features, known)]
+
+
+def _declared_rows(declared: Sequence[Any], features: Sequence[Feature]) -> tuple[Row, ...]:
     """The rows of model.toml in the order of the features; nan and what is left out is None."""
     rows = tuple(_declared_row(row, features) for row in declared)
     if len({len(row) for row in rows}) != 1:
@@ -51,7 +66,7 @@ def _as_datatype(value: Any, datatype: str) -> Any:
     return float(value) if datatype == "FP64" and type(value) is int else value
 
 
-def typical_rows(features: Sequence[Feature], columns: Sequence[Column]) -> list[Row]:
+def _typical_rows(features: Sequence[Feature], columns: Sequence[Column]) -> list[Row]:
     """Rows to try in this order: of typical values, then of the simplest ones."""
     typical = tuple(map(_typical, features, columns))
     zeros = tuple(_within(feature, _ZERO[feature.datatype]) for feature in features)

@@ -1,4 +1,4 @@
-"""The first load of a model: in a child that can do no harm, or, in tests, in this process."""
+"""The first load of a model: in a child that can do no harm, or, of what is our own, here."""
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.confinement import run_confined
-from model.contents import Contents, derive_contents
+from model.contents import Contents
 from model.contract import Contract
 from model.engines.choosing import engines_for
 from model.engines.record import AUTO, EngineChoice, EngineWish, native_because
@@ -18,6 +18,7 @@ from model.first_load_files import (
     read_result,
     write_order,
 )
+from model.kinds import derive_contents
 from model.manifest import golden_of
 from model.protocol import Model
 

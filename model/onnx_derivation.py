@@ -2,25 +2,25 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from model.batch import Array, Batch
-from model.columns import Column
+from model.batch import Array
 from model.contract import Contract
 from model.declaration import Declaration, reject
-from model.derivation import check_example, sharpened
+from model.derivation import sharpened
+from model.draft import draft_contract, first_answered, require_nullable
 from model.engines.graph_edits import OUTPUT_PREFIX
 from model.engines.onnx_engine import OnnxEngine, feeding
 from model.engines.session import open_session
 from model.errors import ArtifactRejected
-from model.example import declared_rows, typical_rows
+from model.example import example_candidates
 from model.onnx_bounds import read_graph
 from model.onnx_layout import GraphInput, in_our_words, inputs_of
 from model.outputs import describe_outputs
-from model.protocol import require_complete
 from model.signature import Feature
 
 
@@ -56,21 +56,13 @@ def derive_graph(
     model = read_graph(data, filename)
     features = _features(inputs_of(model), declaration.features)
     graph, _, classes = in_our_words(model)
-    draft = Contract(
-        model_name,
-        model_version,
-        declaration.description,
-        features,
-        outputs=(),
-        example=(),
-        limits=declaration.limits,
-        cost=declaration.cost,
-    )
-    contract, answer = _first_answered(open_session(graph), draft, _examples(declaration, features))
+    draft = draft_contract(model_name, model_version, features, declaration)
+    examples = example_candidates(declaration.example_rows, features)
+    contract, answer = first_answered(draft, examples, partial(_answer, open_session(graph)))
     final = SimpleNamespace() if classes is None else SimpleNamespace(classes_=np.array(classes))
     outputs = describe_outputs(answer, final, declaration.outputs)
     found = GraphModel(data, filename, dataclasses.replace(contract, outputs=outputs))
-    _check_nullable(found)
+    require_nullable(found.contract, lambda trial: found.predict(trial.example_batch))
     return found
 
 
@@ -103,35 +95,10 @@ def _columns(matrix: GraphInput, declared: Sequence[Feature]) -> list[Feature]:
     return [Feature(name, matrix.datatype) for name in names]
 
 
-def _examples(declaration: Declaration, features: Sequence[Feature]) -> list[Any]:
-    if declaration.example_rows:
-        return [declared_rows(declaration.example_rows, features)]
-    return [(row,) for row in typical_rows(features, [Column()] * len(features))]
-
-
-def _first_answered(
-    session: Any, draft: Contract, candidates: Sequence[Any]
-) -> tuple[Contract, Mapping[str, Array]]:
-    """The contract with the first example that the graph answers, and the answer."""
-    failure: Exception | None = None
-    for example in candidates:
-        contract = dataclasses.replace(draft, example=example)
-        check_example(contract)
-        try:
-            answer = _answer(session, contract, contract.example_batch)
-            require_complete(answer, len(example))
-            return contract, answer
-        except Exception as exc:  # ONNX Runtime's errors have no common class.
-            failure = failure or exc
-    raise ArtifactRejected(
-        f"The model fails on its example ({type(failure).__name__});"
-        " give rows that it answers in [example] of model.toml."
-    ) from failure
-
-
-def _answer(session: Any, contract: Contract, batch: Batch) -> Mapping[str, Array]:
+def _answer(session: Any, contract: Contract) -> Mapping[str, Array]:
     names = [node.name for node in session.get_outputs()]
-    found = session.run(names, feeding(session.get_inputs(), contract)(batch))
+    feed = feeding(session.get_inputs(), contract)
+    found = session.run(names, feed(contract.example_batch))
     return {
         name.removeprefix(OUTPUT_PREFIX): _flat(np.asarray(array))
         for name, array in zip(names, found, strict=True)
@@ -141,20 +108,3 @@ def _answer(session: Any, contract: Contract, batch: Batch) -> Mapping[str, Arra
 def _flat(array: Array) -> Array:
     """A table of one column is a list of numbers."""
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-
-
-def _check_nullable(model: GraphModel) -> None:
-    contract = model.contract
-    if not contract.has_nullable:
-        return
-    row = tuple(
-        None if feature.nullable else value
-        for feature, value in zip(contract.features, contract.example[0], strict=True)
-    )
-    try:
-        outputs = model.predict(contract.batch_from_rows([row]))
-        require_complete(outputs, 1)
-    except Exception as exc:
-        raise ArtifactRejected(
-            "model.toml allows missing values (nullable), but the model fails on them."
-        ) from exc

@@ -1,7 +1,7 @@
 """What the arrays of an answer promise, from one answer."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.answers import classes_of, column_names
@@ -11,7 +11,7 @@ from model.errors import ArtifactRejected
 from model.signature import Output
 
 _NUMBERS = {"f": "FP", "i": "INT", "u": "UINT"}
-
+_TARGETS = "For each target, the probability of the second of its two classes."
 
 # As in `Declaration.outputs`: description, unit, names of columns.
 Declared = tuple[str, str, tuple[str, ...] | None]
@@ -25,13 +25,23 @@ def describe_outputs(
     Raises:
         ArtifactRejected: model.toml names another output, or another number of columns.
     """
-    unknown = sorted(declared.keys() - answer.keys())
+    return sharpen_outputs([_describe(*item, final) for item in answer.items()], declared)
+
+
+def sharpen_outputs(
+    derived: Sequence[Output], declared: Mapping[str, Declared]
+) -> tuple[Output, ...]:
+    """The outputs that an answer showed, with what only model.toml knows.
+
+    Raises: ArtifactRejected, as `describe_outputs`.
+    """
+    names = [output.name for output in derived]
+    unknown = sorted(declared.keys() - set(names))
     if unknown:
-        reject(f"the model has no output {unknown[0]!r}; it has {', '.join(answer)}")
-    described = (_describe(name, array, final) for name, array in answer.items())
+        reject(f"the model has no output {unknown[0]!r}; it has {', '.join(names)}")
     return tuple(
         _sharpened(output, declared[output.name]) if output.name in declared else output
-        for output in described
+        for output in derived
     )
 
 
@@ -61,12 +71,9 @@ def _describe(name: str, array: Array, final: Any) -> Output:
     )
 
 
-_TARGETS = "For each target, the probability of the second of its two classes."
-
-
 def _classes(name: str, array: Array, final: Any) -> tuple[Any, ...] | None:
     """The labels that a prediction is one of, or that the columns of a table stand for."""
-    if name.startswith("probabilities_"):
+    if name.startswith("probabilities_") and _of_targets(final):
         target = int(name.removeprefix("probabilities_"))
         return tuple(final.classes_[target].tolist())
     classes = classes_of(final)

@@ -11,18 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.artifact import read_bytes, read_verified
-from model.contents import (
-    Contents,
-    open_contents,
-    read_contents,
-    scan_contents,
-)
+from model.contents import Contents, read_contents
 from model.contract import Contract
 from model.engines.record import PACKAGES
 from model.engines.routed import engines_of
 from model.errors import ArtifactRejected, ModelFailed, VersionExists
 from model.first_load import FirstLoad, Load, load_here
 from model.folders import entries, files_below, rename_durably, replace_durably, write_durably
+from model.kinds import open_contents, scan_contents
 from model.manifest import (
     MANIFEST_FILE,
     Manifest,

@@ -118,7 +118,7 @@ def test_nullable_is_promised_only_if_the_class_answers() -> None:
     toml = '[[features]]\nname = "a"\nnullable = true\n[example]\nrows = [[1.0]]'
     picky = "class Model:\n def predict(self, X, names): return [int(row[0]) for row in X]"
     easy = "class Model:\n def predict(self, X, names): return [row[0] == row[0] for row in X]"
-    with pytest.raises(ArtifactRejected, match=r"allows missing values .*Model fails on them"):
+    with pytest.raises(ArtifactRejected, match=r"allows missing values .*the model fails on them"):
         written(picky, toml)
 
     assert answer(written(easy, toml), [[np.nan]])["predictions"].tolist() == [False]

@@ -206,3 +206,17 @@ def test_missing_values_are_promised_only_where_the_graph_answers_them():
     )
 
     assert derived(above, toml % b"x0" + names).contract.has_nullable
+
+
+def test_an_output_keeps_its_own_name_where_another_has_ours():
+    """Of two tables of probabilities the first is `probabilities`, the second what it was."""
+    names = ["probabilities_of_leaving", "probabilities_of_staying"]
+    graph = graph_of(
+        [helper.make_node("Add", ["x", "x"], [name]) for name in names],
+        [("x", TensorProto.FLOAT, [None, 3])],
+        [(name, TensorProto.FLOAT, [None, 3]) for name in names],
+    )
+    outputs = derived(graph).contract.outputs
+
+    assert [output.name for output in outputs] == ["probabilities", names[1]]
+    assert [output.classes for output in outputs] == [None, None]

@@ -125,7 +125,7 @@ def test_engine_that_fails_on_the_example_is_refused(engine: EngineServer) -> No
     engine.infer = lambda _request: Reply(500, b'{"error": "secret detail"}')
     reason = _rejected(engine)
 
-    assert "fails on the example" in reason
+    assert "fails on its example (the engine answered 500" in reason
     assert "model.toml" in reason
     assert "secret" not in reason
 
@@ -139,7 +139,7 @@ def test_missing_values_are_promised_only_if_the_engine_answers_them(engine: Eng
 
     engine.infer = finite_only
 
-    assert "the engine fails on them" in _rejected(engine, nullable)
+    assert "the model fails on them" in _rejected(engine, nullable)
 
 
 def test_engine_that_is_away_or_lacks_the_model_is_refused(engine: EngineServer) -> None:
@@ -153,3 +153,17 @@ def test_engine_that_is_away_or_lacks_the_model_is_refused(engine: EngineServer)
     for reason, url in ((lacking, engine.url), (away, gone.url)):
         assert url in reason
         assert "correct [remote] in model.toml" in reason
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [
+        ('name = "odds"', "the model has no output 'odds'; it has predictions"),
+        ('name = "predictions"\nnames = ["a", "b"]', "'predictions' has no columns, names lists 2"),
+    ],
+)
+def test_outputs_of_model_toml_are_those_of_the_engine(
+    engine: EngineServer, outputs: str, problem: str
+) -> None:
+    """Another output, or names for columns that are not there, is refused as for every model."""
+    assert problem in _rejected(engine, f"[[outputs]]\n{outputs}\n")

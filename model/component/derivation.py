@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from model.batch import Array
 from model.component.answers import PREDICTIONS, Answer
@@ -15,10 +15,11 @@ from model.component.messages import MessageModel
 from model.component.metadata import Metadata, read_metadata
 from model.component.model import ComponentModel, first_answer
 from model.contract import Contract
-from model.declaration import Declaration, reject
-from model.errors import ArtifactRejected, InvalidInput
-from model.example import declared_rows, typical_rows
+from model.declaration import Declaration
+from model.draft import check_example, draft_contract, require_nullable
+from model.example import example_candidates
 from model.message import kind_of, message_signature
+from model.outputs import sharpen_outputs
 from model.protocol import require_complete
 from model.signature import Output
 
@@ -43,21 +44,10 @@ def derive_component(
     if declaration.messages:
         return _of_messages(component, metadata, name, version, declaration)
     features, columns = find_features(component, metadata, declaration)
-    if declaration.example_rows:
-        rows = declared_rows(declaration.example_rows, features)
-    else:
-        rows = tuple(typical_rows(features, columns)[:1])
-    draft = Contract(
-        name,
-        version,
-        declaration.description or metadata.description,
-        features,
-        (),
-        rows,
-        declaration.limits,
-        declaration.cost,
-    )
-    _check_example(draft)
+    example, *_ = example_candidates(declaration.example_rows, features, columns)
+    draft = draft_contract(name, version, features, declaration, metadata.description)
+    draft = dataclasses.replace(draft, example=example)
+    check_example(draft)
     _, answer = first_answer(component, draft)
     names = component.class_names() or answer.names or metadata.output_names
     contract = dataclasses.replace(draft, outputs=_outputs(answer, names, declaration))
@@ -71,16 +61,11 @@ def _of_messages(
 ) -> MessageModel:
     kinds = tuple(dict.fromkeys(kind_of(text) for text in declaration.messages))
     feature, output = message_signature(kinds)
-    contract = Contract(
-        name,
-        version,
-        declaration.description or metadata.description,
-        (feature,),
-        (output,),
-        tuple((text,) for text in declaration.messages),
-        declaration.limits,
-        declaration.cost,
-        kinds,
+    contract = dataclasses.replace(
+        draft_contract(name, version, (feature,), declaration, metadata.description),
+        outputs=(output,),
+        example=tuple((text,) for text in declaration.messages),
+        messages=kinds,
     )
     model = MessageModel(component, contract)
     with proving(component):
@@ -96,63 +81,37 @@ def _metadata(component: Component) -> Metadata:
     return Metadata()
 
 
-def _check_example(contract: Contract) -> None:
-    try:
-        contract.check(contract.example_batch)
-    except InvalidInput as exc:
-        fault = exc.faults[0]
-        subject = "it" if fault.feature is None else repr(fault.feature)
-        reject(f"in the example, {subject} has {fault.found}, expected is {fault.expected}")
-
-
 def _outputs(
     answer: Answer, names: tuple[str, ...], declaration: Declaration
 ) -> tuple[Output, ...]:
-    unknown = sorted(declaration.outputs.keys() - answer.outputs.keys())
-    if unknown:
-        reject(f"the model has no output {unknown[0]!r}; it has {', '.join(answer.outputs)}")
-    return tuple(
-        _output(name, array, names if name == PREDICTIONS else (), declaration)
+    derived = [
+        _output(name, array, names if name == PREDICTIONS else ())
         for name, array in answer.outputs.items()
-    )
+    ]
+    return sharpen_outputs(derived, declaration.outputs)
 
 
-def _output(name: str, array: Array, names: tuple[str, ...], declaration: Declaration) -> Output:
-    description, unit, declared = declaration.outputs.get(name) or ("", "", None)
+def _output(name: str, array: Array, names: tuple[str, ...]) -> Output:
     columns = array.shape[1] if array.ndim == 2 else None
-    if declared is not None and len(declared) != columns:
-        reject(f"output {name!r} has {columns or 'no'} columns, names lists {len(declared)}")
     return Output(
         name,
         datatype_of(array),
         (-1, *array.shape[1:]),
-        names=tuple(declared) if declared else names if len(names) == columns else None,
-        unit=unit,
-        description=description,
+        names=names if len(names) == columns else None,
     )
 
 
 def _prove(component: Component, model: ComponentModel) -> None:
     """Let it answer two rows, and a row without what may be missing."""
-    contract = model.contract
-    first = contract.example[0]
+    first = model.contract.example[0]
+    ask = partial(_answer, component, model)
+    ask(dataclasses.replace(model.contract, example=(first, first)))
+    require_nullable(model.contract, ask)
+
+
+def _answer(component: Component, model: ComponentModel, contract: Contract) -> Mapping[str, Array]:
+    batch = contract.example_batch
     with proving(component):
-        _answer(model, (first, first))
-    if not any(feature.nullable for feature in contract.features):
-        return
-    row = tuple(
-        None if feature.nullable else value
-        for feature, value in zip(contract.features, first, strict=True)
-    )
-    try:
-        with proving(component):
-            _answer(model, (row,))
-    except ArtifactRejected as exc:
-        raise ArtifactRejected(
-            f"model.toml allows missing values (nullable), but {component.name} fails on them."
-        ) from exc
-
-
-def _answer(model: ComponentModel, rows: tuple[tuple[Any, ...], ...]) -> None:
-    batch = dataclasses.replace(model.contract, example=rows).example_batch
-    require_complete(model.predict(batch), batch.row_count)
+        answer = model.predict(batch)
+        require_complete(answer, batch.row_count)
+    return answer

@@ -1,14 +1,16 @@
 """Calling hooks: while a class is proved, and while it serves."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from model.component.construction import Component
 from model.component.hooks import Hook
 from model.component.raised import is_not_implemented, refusal_in
 from model.errors import ArtifactRejected, ModelFailed
+
+_A = TypeVar("_A")
 
 
 @contextmanager
@@ -42,6 +44,24 @@ def optional(hook: Hook | None) -> Any:
     except Exception as exc:
         if is_not_implemented(exc):
             return None
+        raise
+
+
+def answered(component: Component, ask: Callable[..., _A], *question: Any) -> _A:
+    """What the component answers while it serves.
+
+    Raises:
+        Refused: it says why to its caller.
+        ModelFailed: it ends the process.
+        Exception: whatever else it raises.
+    """
+    try:
+        return ask(*question)
+    except SystemExit as exc:
+        # It would end the worker, and with it the calls of everybody else.
+        raise ModelFailed(f"{component.name} ends the process") from exc
+    except Exception as exc:
+        raise_refusal(exc)
         raise
 
 

@@ -6,16 +6,13 @@ from typing import Any
 import numpy as np
 
 from model.batch import Batch
+from model.component.asides import Asides
 from model.component.asking import choose
-from model.component.calling import optional, proving, raise_refusal
+from model.component.calling import answered, proving
 from model.component.construction import Component
-from model.component.extras import check_metrics, check_tags
-from model.component.health import ask_health
-from model.component.hooks import FEEDBACK, MESSAGE, NOTHING, ROWS
+from model.component.hooks import MESSAGE, ROWS
 from model.component.message_answers import Reply, read_raw_reply, read_reply
-from model.component.raised import is_not_implemented
 from model.contract import Contract
-from model.errors import ModelFailed
 from model.message import MESSAGE as COLUMN
 from model.message import Message, message_text, read_message
 from model.protocol import TaggedOutputs
@@ -33,10 +30,7 @@ class MessageModel:
         """
         self.contract = contract
         self._component = component
-        self._tags = component.hook("tags", NOTHING)
-        self._metrics = component.hook("metrics", NOTHING)
-        self._feedback = component.hook("send_feedback", FEEDBACK)
-        self._health = component.hook("health_status", NOTHING)
+        self._asides = Asides(component)
         self._class_names = component.class_names()
         with proving(component):
             first = self._messages(contract.example_batch)[0]
@@ -54,46 +48,31 @@ class MessageModel:
         tags: dict[str, Any] = {}
         metrics: list[dict[str, Any]] = []
         for message in self._messages(batch):
-            reply = self._asked(message)
+            reply = answered(self._component, self._ask, message)
             texts.append(message_text(reply.payload))
-            tags |= check_tags(optional(self._tags)) | check_tags(reply.tags)
-            metrics += check_metrics(optional(self._metrics)) + check_metrics(reply.metrics)
+            tags |= self._asides.tags(reply.tags)
+            metrics += self._asides.metrics(reply.metrics)
         return TaggedOutputs({COLUMN: np.array(texts, dtype=np.object_)}, tags, metrics)
 
     def health_status(self) -> Mapping[str, Any] | None:
         """What the class says of its health, as a payload. Raises: whatever it raises."""
-        return ask_health(self._health)
+        return self._asides.health()
 
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
         """Tell the class, if it wants to know, what became of these messages.
 
         Raises: as `predict`.
         """
-        if self._feedback is None:
+        if not self._asides.want_feedback:
             return
         for at, message in enumerate(self._messages(batch)):
             known = None if truth is None else np.asarray(truth[at : at + 1])
-            try:
-                self._feedback(message.value, [], reward, known, None)
-            except Exception as exc:
-                if not is_not_implemented(exc):
-                    raise_refusal(exc)
-                    raise
+            self._asides.send_feedback(message.value, [], reward, known)
 
     def _messages(self, batch: Batch) -> list[Message]:
         """All are read before the first is answered."""
         [column] = batch.feature_columns()
         return [read_message(str(text), self.contract.messages) for text in column]
-
-    def _asked(self, message: Message) -> Reply:
-        try:
-            return self._ask(message)
-        except SystemExit as exc:
-            # It would end the worker, and with it the calls of everybody else.
-            raise ModelFailed(f"{self._component.name} ends the process") from exc
-        except Exception as exc:
-            raise_refusal(exc)
-            raise
 
     def _ask_by(self, component: Component, name: str) -> _Ask | None:
         if name == "predict_raw":

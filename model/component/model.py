@@ -7,14 +7,11 @@ import numpy as np
 
 from model.batch import Array, Batch
 from model.component.answers import Answer
+from model.component.asides import Asides
 from model.component.asking import Ask, ask_rows_by, choose, rows_of
-from model.component.calling import optional, proving, raise_refusal
+from model.component.calling import answered, proving
 from model.component.cells import to_datatype
 from model.component.construction import Component
-from model.component.extras import check_metrics, check_tags
-from model.component.health import ask_health
-from model.component.hooks import FEEDBACK, NOTHING
-from model.component.raised import is_not_implemented
 from model.contract import Contract
 from model.errors import ModelFailed
 from model.protocol import TaggedOutputs
@@ -56,50 +53,30 @@ class ComponentModel:
             ModelFailed: the answer is no table, not the one promised, or its extras are wrong.
             Exception: whatever else the class raises.
         """
-        answer = self._asked(rows_of(batch))
+        answer = answered(self._component, self._ask, rows_of(batch), self._names)
         outputs = self._promised(answer)
-        tags = check_tags(optional(self._tags)) | check_tags(answer.tags)
-        metrics = [*check_metrics(optional(self._metrics)), *check_metrics(answer.metrics)]
-        return TaggedOutputs(outputs, tags, metrics)
+        asides = self._asides
+        return TaggedOutputs(outputs, asides.tags(answer.tags), asides.metrics(answer.metrics))
 
     def health_status(self) -> Mapping[str, Any] | None:
         """What the class says of its health, as a payload. Raises: whatever it raises."""
-        return ask_health(self._health)
+        return self._asides.health()
 
     def send_feedback(self, batch: Batch, reward: float, truth: Sequence[Any] | None) -> None:
         """Tell the class, if it wants to know, what became of these rows.
 
         Raises: as `predict`.
         """
-        if self._feedback is None:
-            return
-        known = None if truth is None else np.asarray(truth)
-        try:
-            self._feedback(rows_of(batch), list(self._names), reward, known, None)
-        except Exception as exc:
-            if not is_not_implemented(exc):
-                raise_refusal(exc)
-                raise
+        if self._asides.want_feedback:
+            known = None if truth is None else np.asarray(truth)
+            self._asides.send_feedback(rows_of(batch), list(self._names), reward, known)
 
     def _settle(self, component: Component, contract: Contract) -> None:
         self._component = component
         self.contract = contract
         self._names = list(contract.feature_names)
-        self._tags = component.hook("tags", NOTHING)
-        self._metrics = component.hook("metrics", NOTHING)
-        self._feedback = component.hook("send_feedback", FEEDBACK)
-        self._health = component.hook("health_status", NOTHING)
+        self._asides = Asides(component)
         self._ask, _ = first_answer(component, contract)
-
-    def _asked(self, rows: Array) -> Answer:
-        try:
-            return self._ask(rows, self._names)
-        except SystemExit as exc:
-            # It would end the worker, and with it the calls of everybody else.
-            raise ModelFailed(f"{self._component.name} ends the process") from exc
-        except Exception as exc:
-            raise_refusal(exc)
-            raise
 
     def _promised(self, answer: Answer) -> dict[str, Array]:
         outputs = self.contract.outputs

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.control.model_statistics import (
     LAST_INFERENCE_MS,
     Asked,
+    add_measure,
     add_model_statistics,
     model_statistics_of,
 )
@@ -78,6 +79,4 @@ class ModelStatistics:
             for asked, measures in counted.items():
                 sums = self._sums.setdefault(asked, {})
                 for measure, value in measures.items():
-                    before = sums.get(measure, 0.0)
-                    latest = measure == LAST_INFERENCE_MS
-                    sums[measure] = max(before, value) if latest else before + value
+                    add_measure(sums, measure, value)

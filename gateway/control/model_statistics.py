@@ -1,14 +1,13 @@
-"""How often each partner asked a version of a model, and how long that took: sums over all workers.
+"""How often each partner asked a version of a model, and how long that took, over all workers."""
 
-They outlive workers, as the sums of shadow versions do, and may be lost with the status database.
-"""
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-from sqlalchemy import Connection, Engine, case, insert, select, update
+from sqlalchemy import Engine, select
 
 from gateway.control.status_database import model_statistics
+from gateway.control.sums import add_sums
 
 LAST_INFERENCE_MS = "last_inference_ms"
 
@@ -22,12 +21,19 @@ class Asked:
     version: str
 
 
+def add_measure(sums: MutableMapping[str, float], measure: str, value: float) -> None:
+    """Into sums by measure; of the last time, the later one."""
+    before = sums.get(measure, 0.0)
+    sums[measure] = max(before, value) if measure == LAST_INFERENCE_MS else before + value
+
+
 def add_model_statistics(engine: Engine, sums: Mapping[Asked, Mapping[str, float]]) -> None:
     """Add to what is kept; all of it or, on an error, nothing. The last time is not added."""
     with engine.begin() as connection:
         for asked, measures in sums.items():
-            for measure, value in measures.items():
-                _add(connection, asked, measure, value)
+            add_sums(
+                connection, model_statistics, asdict(asked), measures, latest=[LAST_INFERENCE_MS]
+            )
 
 
 def model_statistics_of(
@@ -42,27 +48,8 @@ def model_statistics_of(
         return _summed(connection.execute(query))
 
 
-def _summed(rows: Iterable[object]) -> dict[str, dict[str, float]]:
+def _summed(rows: Iterable[Any]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for row in rows:
-        measures = found.setdefault(row.version, {})  # type: ignore[attr-defined]  # A row's column.
-        measure, value = row.measure, row.value  # type: ignore[attr-defined]
-        before = measures.get(measure, 0.0)
-        measures[measure] = max(before, value) if measure == LAST_INFERENCE_MS else before + value
+        add_measure(found.setdefault(row.version, {}), row.measure, row.value)
     return found
-
-
-def _add(connection: Connection, asked: Asked, measure: str, value: float) -> None:
-    columns = model_statistics.c
-    key = {
-        "partner": asked.partner,
-        "model": asked.model,
-        "version": asked.version,
-        "measure": measure,
-    }
-    own = update(model_statistics).where(*[columns[name] == key[name] for name in key])
-    # In the statement: other workers add to the same row.
-    later = case((columns.value > value, columns.value), else_=value)
-    changed = later if measure == LAST_INFERENCE_MS else columns.value + value
-    if connection.execute(own.values(value=changed)).rowcount == 0:
-        connection.execute(insert(model_statistics).values(**key, value=value))

@@ -1,11 +1,12 @@
 """How the answers of shadow versions differ, added up over all workers and their successors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Engine, select
 
 from gateway.control.status_database import shadow_statistics
+from gateway.control.sums import add_sums
 
 BIN = "difference_"
 
@@ -58,8 +59,7 @@ class ShadowStatistics:
 def add_shadow_statistics(engine: Engine, pair: Pair, measures: Mapping[str, float]) -> None:
     """Add to what is kept of a pair; all of it or, on an error, nothing."""
     with engine.begin() as connection:
-        for measure, value in measures.items():
-            _add(connection, pair, measure, value)
+        add_sums(connection, shadow_statistics, asdict(pair), measures)
 
 
 def shadow_statistics_of(engine: Engine, model: str) -> list[ShadowStatistics]:
@@ -71,20 +71,6 @@ def shadow_statistics_of(engine: Engine, model: str) -> list[ShadowStatistics]:
             sums.setdefault(Pair(row.model, row.version, row.shadow), {})[row.measure] = row.value
     ordered = sorted(sums, key=lambda pair: (pair.version, pair.shadow))
     return [_statistics(pair, sums[pair]) for pair in ordered]
-
-
-def _add(connection: Connection, pair: Pair, measure: str, value: float) -> None:
-    columns = shadow_statistics.c
-    key = {
-        "model": pair.model,
-        "version": pair.version,
-        "shadow": pair.shadow,
-        "measure": measure,
-    }
-    own = update(shadow_statistics).where(*[columns[name] == key[name] for name in key])
-    # Added in the statement: other workers add to the same row.
-    if connection.execute(own.values(value=columns.value + value)).rowcount == 0:
-        connection.execute(insert(shadow_statistics).values(**key, value=value))
 
 
 def _statistics(pair: Pair, sums: Mapping[str, float]) -> ShadowStatistics:

@@ -149,13 +149,18 @@ def create_app(  # noqa: PLR0913, PLR0917  # What the app is made of, each part 
 
     _add_routes(app, settings, inference, admission, ready)
 
+    finish_requests(app, clock, admission)
+    return app
+
+
+def finish_requests(app: Flask, clock: RequestClock, admission: Admission) -> None:
+    """What becomes of every answer, and of every error."""
     app.register_error_handler(Exception, answer_problem)
     # Flask runs these from the last to the first.
     app.after_request(clock.finish_request)
     add_security_headers(app)
     app.after_request(admission.add_fields)
     app.after_request(compress_answer)
-    return app
 
 
 def _add_routes(
@@ -165,10 +170,7 @@ def _add_routes(
     admission: Admission,
     ready: Callable[[], bool],
 ) -> None:
-    parser = JsonParser(
-        max_depth=settings.server.json_max_depth,
-        max_elements=settings.server.json_max_elements,
-    )
+    parser = json_parser(settings.server)
     caps = body_caps(settings.server)
     exchange = Exchange(parser, caps)
     api = JsonApi(app)
@@ -214,6 +216,11 @@ def _add_document(api: JsonApi, app: Flask, settings: Settings, inference: Infer
     )
     documents = Documents(inference, maker, settings.models.default)
     api.add_resource(OpenApi, "/openapi.json", endpoint="openapi", resource_class_args=(documents,))
+
+
+def json_parser(server: ServerSettings) -> JsonParser:
+    """What reads JSON in this worker, within the caps of the settings."""
+    return JsonParser(max_depth=server.json_max_depth, max_elements=server.json_max_elements)
 
 
 def body_caps(server: ServerSettings) -> BodyCaps:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from config.settings import Settings
 from gateway.admission import Admission
-from gateway.app import answer_problem, body_caps, compress_answer
+from gateway.app import body_caps, finish_requests, json_parser
 from gateway.auth.door import CloudDoor
 from gateway.control.watcher import SnapshotWatcher
 from gateway.deadline import DeadlineRunner
@@ -24,10 +24,8 @@ from gateway.model_statistics import ModelStatistics
 from gateway.request_context import RequestClock
 from gateway.resources.dialect import RequestCall, add_dialects
 from gateway.resources.exchange import Exchange
-from gateway.security_headers import add_security_headers
 from gateway.shadow import Shadowing
 from gateway.web import GatewayFlask
-from gateway.wire.json_document import JsonParser
 from model import ServedModels
 
 DIALECT = replace(invocations.DIALECT, endpoints=(invocations.INVOCATIONS, invocations.PING))
@@ -77,16 +75,8 @@ def create_sagemaker_app(  # noqa: PLR0913, PLR0917  # What the app is made of, 
     app.before_request(admission.refuse_exhausted)
     app.before_request(door.authorize)
 
-    parser = JsonParser(
-        max_depth=settings.server.json_max_depth, max_elements=settings.server.json_max_elements
-    )
-    exchange = Exchange(parser, body_caps(settings.server))
+    exchange = Exchange(json_parser(settings.server), body_caps(settings.server))
     add_dialects(JsonApi(app), partial(RequestCall, inference, exchange, ready), [DIALECT])
 
-    app.register_error_handler(Exception, answer_problem)
-    # Flask runs these from the last to the first.
-    app.after_request(clock.finish_request)
-    add_security_headers(app)
-    app.after_request(admission.add_fields)
-    app.after_request(compress_answer)
+    finish_requests(app, clock, admission)
     return app

@@ -8,12 +8,9 @@ from pathlib import Path
 from model.artifact import ARTIFACT_SUFFIXES, ONNX_SUFFIX, is_artifact, read_bytes, sha256_hex
 from model.declaration import DECLARATION_FILE, Declaration, parse_declaration
 from model.errors import ArtifactRejected
-from model.folders import entries, files_below
+from model.folders import entries
 from model.signing import SIGNATURE_FILE
-
-_MOST_FILES = 1_000
-_MOST_BYTES = 4 << 30
-_NOT_TAKEN = re.compile(r"(^|/)(\.|__pycache__/)")
+from model.source_files import read_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +85,18 @@ def _defines_its_class(module: Path) -> bool:
 
 
 def _component(module: Path) -> Contents:
-    """A module and everything beside it, which its code may read or import."""
+    """A module and everything beside it, which its code may read or import.
+
+    Of links only those within the folder are followed: its code would get to read what whoever
+    adds it may read, a signing key for instance.
+    """
     if not _defines_its_class(module):
         raise ArtifactRejected(
             f"{module.name} has no class {module.stem}; name the class as its file."
         )
-    paths = [path for path in files_below(module.parent) if not _NOT_TAKEN.search(path)]
-    paths = [path for path in paths if path != SIGNATURE_FILE]
-    size = sum((module.parent / path).stat().st_size for path in paths)
-    if len(paths) > _MOST_FILES or size > _MOST_BYTES:
-        raise ArtifactRejected(
-            f"The folder of {module.name} has more than {_MOST_FILES} files or 4 GiB;"
-            " move what is not the model's elsewhere."
-        )
-    return Contents(module.name, {path: read_bytes(module.parent / path) for path in paths})
+    files = read_folder(module.parent)
+    files.pop(SIGNATURE_FILE, None)
+    return Contents(module.name, files)
 
 
 def _artifact_or_remote(source: Path) -> Contents:

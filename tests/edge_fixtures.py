@@ -19,7 +19,7 @@ def edge() -> Iterator[EdgeServer]:
 @pytest.fixture(scope="session")
 def forsaken() -> Iterator[EdgeServer]:
     """An nginx whose predictions never answer, and whose token service is away."""
-    shorter = ("proxy.conf", "proxy_read_timeout 12s", "proxy_read_timeout 1s")
+    shorter = ("place/caps.conf", "proxy_read_timeout 12s", "proxy_read_timeout 1s")
     with running_edge(upstreams=False, changes=[shorter]) as server, ExitStack() as stack:
         silent = stack.enter_context(socket.socket(socket.AF_UNIX))
         silent.bind(str(server.layout.predictions_socket))

@@ -207,6 +207,25 @@ def test_nginx_beside_one_application_sends_everything_there(tmp_path: Path, onl
     assert upstreams.count(f'server "unix:/run/gateway/{only}/app.sock"') == 2
 
 
+def test_nginx_has_the_caps_and_the_deadline_of_the_settings(tmp_path: Path) -> None:
+    """A larger body or a longer deadline is not cut off before the application."""
+    settings = {
+        "GATEWAY_SERVER__BASE_URL": "https://localhost:8443",
+        "GATEWAY_SERVER__MAX_BODY_BYTES": "33554432",
+        "GATEWAY_SERVER__REQUEST_DEADLINE_S": "29.5",
+    }
+    made = CliRunner().invoke(main, ["edge", "--out", str(tmp_path)], env=settings)
+    place = tmp_path / "nginx" / "place"
+
+    assert made.exit_code == 0, made.output
+    assert (place / "caps.conf").read_text().splitlines() == [
+        "client_max_body_size 33554432;",
+        "proxy_send_timeout 32s;",
+        "proxy_read_timeout 32s;",
+    ]
+    assert "worker_shutdown_timeout 35s;" in (place / "process.conf").read_text()
+
+
 def test_own_certificate_is_served(tmp_path: Path) -> None:
     """Where it is for this name: by name, or by a wildcard."""
     for number, name in enumerate(("scores.example.org", "*.example.org")):

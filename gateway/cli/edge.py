@@ -28,7 +28,13 @@ _CERTIFICATE, _KEY = "server.pem", "server.key"
     show_default=True,
     help="Where nginx will find the applications' sockets, and keep its own files.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=8443, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8443,
+    show_default=True,
+    help="What nginx listens on, on every address.",
+)
 @click.option(
     "--own-certificate",
     type=click.Path(path_type=Path),
@@ -75,6 +81,8 @@ def edge(
             # Nobody takes the requests out of what is logged below that level.
             log_level="alert",
             in_flight=server.max_in_flight,
+            max_body_bytes=server.max_body_bytes,
+            deadline_s=server.request_deadline_s,
             only=only or "",
         ),
     )

@@ -100,6 +100,8 @@ def _edge(
         certificates=ensure_certificates(layout.tls_dir, datetime.now(UTC)),
         limits_loopback=limits_loopback,
         in_flight=settings.server.max_in_flight,
+        max_body_bytes=settings.server.max_body_bytes,
+        deadline_s=settings.server.request_deadline_s,
         worker_user=users.nginx[0] if users.nginx else "",
     )
 

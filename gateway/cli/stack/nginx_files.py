@@ -1,5 +1,6 @@
 """nginx's configuration: the static files of `nginx/`, and what holds for this place only."""
 
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from gateway.cli.stack.certificates import Certificates
 from gateway.cli.stack.layout import Layout
 
 STATIC_FILES = Path(gateway.__file__).parents[1] / "nginx"
+
+# Beyond the deadline of a request: when nginx gives an application up, and ends with requests.
+_GIVES_UP_S, _SHUTDOWN_S = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Edge:
         log_level: the least that is logged. Below `alert` nginx quotes requests with their query,
             which the stack's supervisor takes out (child_output.py).
         in_flight: how many predictions may be with the workers or wait for one.
+        max_body_bytes: the largest body; the applications have the same cap.
+        deadline_s: the time in which the applications answer a request, or refuse it themselves.
         only: `predictions` or `tokens`, where one application alone is beside nginx: every path
             leads there, so that a stray one gets its answer, and not nginx's that nobody is there.
     """
@@ -37,6 +43,8 @@ class Edge:
     host: str = "localhost"
     log_level: str = "error"
     in_flight: int = 64
+    max_body_bytes: int = 16 * 1024 * 1024
+    deadline_s: float = 10.0
     only: str = ""
 
 
@@ -74,12 +82,30 @@ def _place(layout: Layout, edge: Edge) -> dict[str, str]:
         ),
         "upstreams.conf": _upstreams(layout, edge),
         "addresses.conf": _addresses(edge),
+        "caps.conf": _caps(edge),
     }
 
 
 def _process(layout: Layout, edge: Edge) -> str:
     user = f"user {edge.worker_user};\n" if edge.worker_user else ""
-    return f'{user}pid "{layout.nginx_prefix}/nginx.pid";\nerror_log stderr {edge.log_level};\n'
+    return (
+        f'{user}pid "{layout.nginx_prefix}/nginx.pid";\nerror_log stderr {edge.log_level};\n'
+        # Longer than any request may take, so that a stop drops none and still ends.
+        f"worker_shutdown_timeout {_beyond_deadline(edge, _SHUTDOWN_S)}s;\n"
+    )
+
+
+def _caps(edge: Edge) -> str:
+    # For an application that can no longer answer 504 itself.
+    waits_s = _beyond_deadline(edge, _GIVES_UP_S)
+    return (
+        f"client_max_body_size {edge.max_body_bytes};\n"
+        f"proxy_send_timeout {waits_s}s;\nproxy_read_timeout {waits_s}s;\n"
+    )
+
+
+def _beyond_deadline(edge: Edge, further_s: int) -> int:
+    return math.ceil(edge.deadline_s) + further_s
 
 
 def _listen(edge: Edge, options: str) -> str:

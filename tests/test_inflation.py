@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_wine
 
 from gateway.errors import BodyTooLarge, CorruptBody, DeadlineExceeded, UnsupportedEncoding
-from gateway.wire.inflation import InflationCaps, inflate
+from gateway.wire.inflation import MOST_PARTS, InflationCaps, inflate
 
 CAPS = InflationCaps(max_bytes=64 << 20, max_ratio=200)
 
@@ -133,6 +133,26 @@ def test_several_members_are_one_body():
 
     assert _inflate(gzip.compress(b"[[1,") + gzip.compress(b"2]]"), "gzip") == b"[[1,2]]"
     assert _inflate(zstd(b"[[1,") + zstd(b"2]]"), "zstd") == b"[[1,2]]"
+
+
+@pytest.mark.parametrize(
+    ("coding", "encode"), [(ENCODERS[name]) for name in ("gzip", "zstd", "zstd without size")]
+)
+def test_parts_are_counted(coding, encode):
+    """Empty ones cost time and hold nothing: of a million, a worker would be busy for seconds."""
+    most = encode(b"[[1") + encode(b"") * (MOST_PARTS - 2) + encode(b"]]")
+
+    assert _inflate(most, coding) == b"[[1]]"
+    with pytest.raises(CorruptBody, match="compress it as one"):
+        _inflate(most + encode(b""), coding)
+
+
+@pytest.mark.parametrize("encode", [ENCODERS["zstd"][1], ENCODERS["zstd without size"][1]])
+def test_what_stands_behind_an_empty_frame_is_read(encode):
+    """It is a part like any other: nothing behind it is passed over, and it may not be rubbish."""
+    assert _inflate(encode(b"") + encode(b"[[1]]"), "zstd") == b"[[1]]"
+    with pytest.raises(CorruptBody):
+        _inflate(encode(b"") + b"rubbish", "zstd")
 
 
 @pytest.mark.parametrize("length", [65_535, 65_536, 65_537, 131_072, 131_073])

@@ -23,6 +23,9 @@ _INPUT_BYTES = 1 << 16
 # RFC 9659 section 3: no more than 8 MiB of window for zstd as a content coding.
 _ZSTD_WINDOW_BYTES = 8 << 20
 _GZIP_WBITS, _ZLIB_WBITS, _RAW_WBITS = 31, 15, -15
+# Each member of gzip and frame of zstd takes some microseconds, and holds nothing if it likes. In
+# blocks of 64 KiB, as BGZF has them, the largest body has a thousand.
+MOST_PARTS = 10_000
 
 # Any, because the stubs of isal take its exception for a value.
 _CORRUPT: Any = (
@@ -35,6 +38,10 @@ _CORRUPT: Any = (
 
 class _Overflow(Exception):
     """More would come out than is allowed."""
+
+
+class _TooManyParts(Exception):
+    """More of them than anybody needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,8 @@ def inflate(
 
     Raises:
         UnsupportedEncoding: unknown, or several one upon the other.
-        CorruptBody: not what its Content-Encoding says, cut off, or followed by something else.
+        CorruptBody: not what its Content-Encoding says, cut off, followed by something else, or in
+            more parts than `MOST_PARTS`.
         BodyTooLarge: beyond the caps.
         DeadlineExceeded: the time ran out.
     """
@@ -80,6 +88,11 @@ def inflate(
             parts.append(chunk)
     except _Overflow as exc:
         raise _too_large(allowed, caps) from exc
+    except _TooManyParts as exc:
+        detail = (
+            f"The body is more than {MOST_PARTS} compressed parts in a row: compress it as one."
+        )
+        raise CorruptBody(detail) from exc
     except _CORRUPT as exc:
         raise CorruptBody(f"The body is not valid {coding}, or is cut off.") from exc
     if size > allowed:
@@ -99,9 +112,27 @@ def _chunks_of(coding: str) -> Callable[[bytes, int], Iterator[bytes]]:
 
 def _gzip(body: bytes, _allowed: int) -> Iterator[bytes]:
     """One member or several (RFC 1952 section 2.2)."""
+    return _in_parts(body, lambda: isal_zlib.decompressobj(_GZIP_WBITS), _inflated)
+
+
+def _in_parts(
+    body: bytes,
+    begin: Callable[[], Any],
+    undone: Callable[[Any, memoryview], Generator[bytes, None, memoryview]],
+) -> Iterator[bytes]:
+    """What one part after the other holds.
+
+    Args:
+        begin: makes what undoes one part.
+        undone: what it holds; returns what stands behind it.
+    """
     rest = memoryview(body)
-    while rest:
-        rest = yield from _inflated(isal_zlib.decompressobj(_GZIP_WBITS), rest)
+    for _ in range(MOST_PARTS):
+        if not rest:
+            return
+        rest = yield from undone(begin(), rest)
+    if rest:
+        raise _TooManyParts
 
 
 def _deflate(body: bytes, _allowed: int) -> Iterator[bytes]:
@@ -146,8 +177,8 @@ def _br(body: bytes, _allowed: int) -> Iterator[bytes]:
 def _zstd(body: bytes, allowed: int) -> Iterator[bytes]:
     """One frame or several (RFC 8878 section 3)."""
     zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-    if 0 <= zstandard.frame_content_size(body) <= allowed:
-        # Nearly always one frame that tells its size.
+    if 0 < zstandard.frame_content_size(body) <= allowed:
+        # Nearly always one frame that tells its size. Of an empty one, this looks no further.
         with suppress(zstandard.ZstdError):
             yield zstd.decompress(body, max_output_size=allowed, allow_extra_data=False)
             return
@@ -159,17 +190,16 @@ def _zstd(body: bytes, allowed: int) -> Iterator[bytes]:
             size += len(chunk)
     if size > allowed:
         raise _Overflow
-    yield from _zstd_frames(zstd, body)
+    yield from _in_parts(body, zstd.decompressobj, _zstd_frame)
 
 
-def _zstd_frames(zstd: zstandard.ZstdDecompressor, body: bytes) -> Iterator[bytes]:
-    rest = body
-    while rest:
-        frame = zstd.decompressobj()
-        yield frame.decompress(rest)
-        if not frame.eof:
-            raise EOFError
-        rest = frame.unused_data
+def _zstd_frame(frame: Any, body: memoryview) -> Generator[bytes, None, memoryview]:
+    # What stands behind a frame is copied, so it is handed over in small parts, as above.
+    for end in range(_INPUT_BYTES, len(body) + _INPUT_BYTES, _INPUT_BYTES):
+        yield frame.decompress(body[end - _INPUT_BYTES : end])
+        if frame.eof:
+            return body[min(end, len(body)) - len(frame.unused_data) :]
+    raise EOFError
 
 
 _CHUNKS: dict[str, Callable[[bytes, int], Iterator[bytes]]] = {

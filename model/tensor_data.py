@@ -1,7 +1,8 @@
 """The elements of one tensor of the Open Inference Protocol, as JSON or as bytes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,8 @@ def from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
     """An array of elements given flat or nested.
 
     Raises:
-        ValueError, TypeError, OverflowError: other elements than the datatype's, or not as many
-            as the shape has.
+        ValueError, TypeError, OverflowError: other elements than the datatype's, not as many as
+            the shape has, or nested in another way.
     """
     if not isinstance(data, list):
         raise TypeError("data is no list")
@@ -91,15 +92,27 @@ def from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
     array: Array = np.asarray(data)
     if datatype == "BOOL":
         _require(array.dtype.kind == "b" or not array.size)
-        return array.astype(np.bool_).reshape(shape)
+        return _shaped(array.astype(np.bool_), shape)
     _require(datatype != _BF16)
     dtype = _NUMBERS[datatype]
     if dtype.kind == "u" and array.dtype.kind == "f":
         array = _unsigned(data)
     _require(array.dtype.kind in _KINDS_OF_JSON[dtype.kind] or not array.size)
+    # numpy makes numbers of booleans that stand among them.
+    _require(bool not in set(map(type, _flat(data, array.ndim))))
     converted = _narrowed(array, dtype)
     _require(dtype.kind == "f" or bool((converted == array).all()))
-    return converted.reshape(shape)
+    return _shaped(converted, shape)
+
+
+def _shaped(array: Array, shape: tuple[int, ...]) -> Array:
+    # Rows of another length than the shape says would be mixed up, and nobody would see it.
+    _require(array.ndim == 1 or array.shape == shape)
+    return array.reshape(shape)
+
+
+def _flat(nested: Iterable[Any], depth: int) -> Iterable[Any]:
+    return nested if depth == 1 else _flat(chain.from_iterable(nested), depth - 1)
 
 
 def _unsigned(data: list[Any]) -> Array:
@@ -136,7 +149,7 @@ def _words(data: memoryview) -> Iterator[memoryview]:
 
 def _texts(data: list[Any], shape: tuple[int, ...]) -> Array:
     # As objects: numpy's own text would give each element the room of the longest.
-    array = np.array(data, dtype=object).reshape(shape)
+    array = _shaped(np.array(data, dtype=object), shape)
     _require(all(isinstance(text, str) for text in array.flat))
     return array
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_wine
 
 from gateway.errors import BodyTooLarge, CorruptBody, DeadlineExceeded, UnsupportedEncoding
-from gateway.wire.inflation import MOST_PARTS, InflationCaps, inflate
+from gateway.wire.decoders import MOST_PARTS
+from gateway.wire.inflation import InflationCaps, inflate
 
 CAPS = InflationCaps(max_bytes=64 << 20, max_ratio=200)
 
@@ -136,7 +137,7 @@ def test_several_members_are_one_body():
 
 
 @pytest.mark.parametrize(
-    ("coding", "encode"), [(ENCODERS[name]) for name in ("gzip", "zstd", "zstd without size")]
+    ("coding", "encode"), [ENCODERS[name] for name in ("gzip", "zstd", "zstd without size")]
 )
 def test_parts_are_counted(coding, encode):
     """Empty ones cost time and hold nothing: of a million, a worker would be busy for seconds."""

@@ -158,6 +158,47 @@ def test_what_does_not_agree_is_refused(shared_gateway, body, status):
     assert response.json["request_id"] == response.headers["X-Request-ID"]
 
 
+WIDE = ROWS[0].tolist()
+NESTED = {
+    "an empty row in a row": ([1, 13], [[WIDE, *[[]] * 12]]),
+    "a number in an array of its own": ([1, 13], [[[WIDE[0]], *WIDE[1:]]]),
+    "so in a flat tensor": ([1, 13], [[WIDE[0]], *WIDE[1:]]),
+    "so behind the first number": ([1, 13], [WIDE[0], [WIDE[1]], *WIDE[2:]]),
+    "one level too deep": ([1, 13], [[WIDE]]),
+    "one level too flat": ([2, 13, 1], [WIDE, WIDE]),
+    "rows of another length": ([13, 1], [WIDE]),
+    "rows of two lengths": ([2, 13], [WIDE[:12], WIDE + WIDE[:1]]),
+    "a row that is a number": ([1, 13], [WIDE[:12], WIDE[12]]),
+    "an empty row": ([1, 13], [WIDE, []]),
+    "a boolean": ([1, 13], [True, *WIDE[1:]]),
+    "a boolean in a row": ([1, 13], [[*WIDE[:12], False]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "UINT8"])
+@pytest.mark.parametrize(("shape", "data"), NESTED.values(), ids=NESTED)
+def test_elements_are_flat_or_nested_as_the_shape_says(shared_gateway, shape, data, datatype):
+    """Whatever else adds up to as many numbers is refused: says which input, and what is right."""
+    whole = json.loads(json.dumps(data), parse_float=lambda text: int(float(text)))
+    tensor = _tensor(name="x", datatype=datatype, shape=shape)
+    sent = tensor | {"data": whole if "INT" in datatype else data}
+    response = _post(shared_gateway, {"inputs": [sent], "outputs": [{"name": "predictions"}]})
+
+    assert response.status_code == 400, response.json
+    assert response.json["input"] == "x"
+    assert f"is not {datatype} of shape {shape}, flat or nested" in response.json["error"]
+
+
+@pytest.mark.parametrize("name", ["[", "\\u005b"])
+def test_brackets_in_names_hide_no_array(shared_gateway, name):
+    """Arrays are counted by their brackets: one in a text, or an escaped one, is none."""
+    good = _tensor(name=name.replace("\\u005b", "?"))
+    hidden = good | {"data": [ROWS[0].tolist(), ROWS[1].tolist(), [[1.0], *ROWS[2].tolist()[1:]]]}
+    bodies = [json.dumps({"inputs": [one]}).replace("?", name).encode() for one in (good, hidden)]
+
+    assert [_post(shared_gateway, body).status_code for body in bodies] == [200, 400]
+
+
 @pytest.mark.parametrize("length", [10**6, -1, "x", "1e3", "99999999999999999999"])
 def test_lying_lengths_are_refused(shared_gateway, length):
     """Of the JSON part, whatever they say."""

@@ -4,7 +4,7 @@ Source: Open Inference Protocol v2, inference request; Triton's binary tensor da
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 import simdjson
 
 from gateway.errors import BadRequest
+from gateway.wire.counting import count_byte
 from gateway.wire.json_document import JsonDocument
 from model.batch import Array
 from model.tensor_data import from_binary, from_json, is_datatype
@@ -76,7 +77,9 @@ def read_tensors(
     inputs = root["inputs"] if "inputs" in members else None
     if not isinstance(inputs, simdjson.Array) or not len(inputs):
         raise BadRequest('"inputs" must be an array of at least one tensor.')
-    tensors, rest = _tensors(inputs, rest)
+    # The fast path flattens what is nested too deep; the number of arrays tells whether any is.
+    flat = count_byte(heading, b"[") == _arrays_of_rows(root, members)
+    tensors, rest = _tensors(inputs, rest, flat=flat)
     if rest:
         raise BadRequest("There are more bytes than the inputs' binary_data_size says.")
     return TensorRequest(
@@ -99,17 +102,31 @@ def _split(body: bytes, header_length: str) -> tuple[bytes, memoryview]:
     return body[:length], memoryview(body)[length:]
 
 
-def _tensors(inputs: Any, rest: memoryview) -> tuple[tuple[InputTensor, ...], memoryview]:
+def _arrays_of_rows(root: Any, members: Collection[str]) -> int:
+    """How many arrays a request has in which none is nested deeper than the rows of a tensor."""
+    count = 1 + ("outputs" in members and isinstance(root["outputs"], simdjson.Array))
+    for entry in root["inputs"]:
+        data = entry["data"] if isinstance(entry, simdjson.Object) and "data" in entry else None
+        if isinstance(data, simdjson.Array):
+            rows = len(data) if len(data) and isinstance(data[0], simdjson.Array) else 0
+            count += 1 + rows
+        count += 1  # its shape
+    return count
+
+
+def _tensors(
+    inputs: Any, rest: memoryview, *, flat: bool
+) -> tuple[tuple[InputTensor, ...], memoryview]:
     found: dict[str, InputTensor] = {}
     for entry in inputs:
-        tensor, rest = _tensor(entry, rest)
+        tensor, rest = _tensor(entry, rest, flat=flat)
         if tensor.name in found:
             raise BadRequest("An input's name comes twice.")
         found[tensor.name] = tensor
     return tuple(found.values()), rest
 
 
-def _tensor(entry: Any, rest: memoryview) -> tuple[InputTensor, memoryview]:
+def _tensor(entry: Any, rest: memoryview, *, flat: bool) -> tuple[InputTensor, memoryview]:
     if not isinstance(entry, simdjson.Object):
         raise BadRequest(_HEADING)
     members = set(entry.keys())
@@ -126,11 +143,12 @@ def _tensor(entry: Any, rest: memoryview) -> tuple[InputTensor, memoryview]:
         if size is not None:
             array, rest = _from_bytes(size, rest, datatype, shape)
         elif "data" in members:
-            array = _from_json(entry["data"], datatype, shape)
+            array = _from_json(entry["data"], datatype, shape, flat=flat)
         else:
             raise BadRequest('An input has neither "data" nor binary_data_size.')
     except (ValueError, TypeError, OverflowError) as exc:
-        detail = f"The data of an input is not {datatype} of shape {list(shape)}."
+        expected = f"{datatype} of shape {list(shape)}"
+        detail = f"The data of an input is not {expected}, flat or nested as the shape says."
         raise BadRequest(detail, members={"input": name[:64]}) from exc
     return InputTensor(name, datatype, array), rest
 
@@ -143,10 +161,10 @@ def _from_bytes(
     return from_binary(rest[:size], datatype, shape), rest[size:]
 
 
-def _from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
+def _from_json(data: Any, datatype: str, shape: tuple[int, ...], *, flat: bool) -> Array:
     if not isinstance(data, simdjson.Array):
         raise TypeError
-    if datatype in {"FP64", "FP32"}:
+    if flat and datatype in {"FP64", "FP32"}:
         values = _numbers(data, shape)
         if values is not None:
             return values
@@ -154,7 +172,11 @@ def _from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
 
 
 def _numbers(data: Any, shape: tuple[int, ...]) -> Array | None:
-    """The fast path: float64 without Python lists in between; None where that cannot be."""
+    """The fast path: float64 without Python lists in between; None where that cannot be.
+
+    Args:
+        data: numbers, or rows of them; nothing in it is nested deeper.
+    """
     if len(data) and isinstance(data[0], simdjson.Array):
         # The buffer flattens: rows of other lengths could add up to the same.
         if len(shape) != 2 or len(data) != shape[0]:

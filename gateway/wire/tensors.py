@@ -177,17 +177,16 @@ def _numbers(data: Any, shape: tuple[int, ...]) -> Array | None:
     Args:
         data: numbers, or rows of them; nothing in it is nested deeper.
     """
-    if len(data) and isinstance(data[0], simdjson.Array):
-        # The buffer flattens: rows of other lengths could add up to the same.
-        if len(shape) != 2 or len(data) != shape[0]:
-            return None
-        if any(not isinstance(row, simdjson.Array) or len(row) != shape[1] for row in data):
-            return None
-    elif len(data) != math.prod(shape):
+    in_rows = bool(len(data)) and isinstance(data[0], simdjson.Array)
+    if (in_rows and len(shape) != 2) or len(data) != (shape[0] if in_rows else math.prod(shape)):
         return None
     try:
         values = np.frombuffer(data.as_buffer(of_type="d"), dtype=np.float64)
+        # The buffer flattens: rows of other lengths could add up to the same.
+        if in_rows and set(map(len, data)) != {shape[1]}:
+            return None
     except TypeError:
+        # Something is no number, or a number stands among the rows.
         return None
     return values.reshape(shape)
 

@@ -17,6 +17,9 @@ from fakes import SlowEcho, save_artifact
 from live_gateway import LiveGateway
 from score_fixtures import ROOT, Scorer, scoring_gateway
 
+from gateway.scoring.errors import ScoringFailed
+from gateway.scoring.output_lock import locked
+
 ROWS = 2_400
 HEADER = ["id", "x0", "x1"]
 CALL_ROWS = 100
@@ -220,3 +223,23 @@ def test_a_promotion_in_between_is_not_mixed_in(scorer):
     assert "was answered by version 1, and cannot be finished with it" in gone.stderr
     anew = scorer.run(*names, *OPTIONS, "--restart")
     assert "by version 2" in anew.stderr
+
+
+def test_a_lock_that_was_taken_away_holds_nothing(tmp_path, monkeypatch):
+    """A run that opens the file while another ends and removes it locks the one that is there."""
+    output = tmp_path / "out.csv"
+    lock = tmp_path / "out.csv.progress.lock"
+    lock_file, ends = fcntl.flock, iter([lock.unlink])
+
+    def lock_late(file: object, how: int) -> None:
+        next(ends, lambda: None)()
+        lock_file(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with locked(output):
+        assert lock.is_file()
+        with pytest.raises(ScoringFailed, match="Another process is writing"), locked(output):
+            pass
+
+        assert lock.is_file()
+    assert not lock.exists()

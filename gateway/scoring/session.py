@@ -1,6 +1,5 @@
 """All parts of a job put together, as it was asked for."""
 
-import fcntl
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from gateway.scoring.errors import ScoringFailed
 from gateway.scoring.inputs import Input, load, open_input
 from gateway.scoring.job import Files, Job, Watcher
 from gateway.scoring.journal import Done, JobFacts, Journal, edges_sha256, journal_path
+from gateway.scoring.output_lock import locked
 from gateway.scoring.outputs import open_output, partial_path, require_output_kind
 from gateway.scoring.pace import Pace
 from gateway.scoring.preparation import (
@@ -76,23 +76,12 @@ def score_file(
     with ExitStack() as opened:
         source = open_input(asked.input_file)
         opened.callback(source.close)
-        _lock(asked.output, opened)
+        opened.enter_context(locked(asked.output))
         connection = Connection(credentials.base_url, ca_file, _KEPT_CONNECTIONS)
         opened.callback(connection.close)
         accepted = "identity" if asked.compression == "none" else "zstd, gzip"
         api = Api(connection, credentials, around.waiting, accepted)
         return _Session(asked, source, api, around).run(credentials.base_url, opened)
-
-
-def _lock(output: Path, opened: ExitStack) -> None:
-    """Keep a second run from the files of the first; it holds as long as this process lives."""
-    file = opened.enter_context(output.with_name(f"{output.name}.progress.lock").open("ab"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        raise ScoringFailed(f"Another process is writing {output}.") from exc
-    # Only whoever holds it takes it away: else a third run would find none.
-    opened.callback(Path(file.name).unlink, missing_ok=True)
 
 
 def _to_arrow() -> ToArrow | None:

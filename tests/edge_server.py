@@ -16,14 +16,15 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from gateway.cli.stack.certificates import ensure_certificates
 from gateway.cli.stack.layout import Layout, open_layout
 from gateway.cli.stack.nginx_files import Edge, nginx_arguments, write_nginx_files
 from gateway.cli.stack.readiness import Ready, answers_http, shakes_hands
 
-START_WITHIN_S = 20.0
-TIMEOUT_S = 10.0
+START_WITHIN_S = STOP_WITHIN_S = 60.0
+TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,6 @@ def _write(folder: Path, *, limits_loopback: bool, in_flight: int) -> EdgeServer
     return EdgeServer(layout, edge, folder / "nginx.log")
 
 
-def free_port() -> int:
-    with socket.socket() as candidate:
-        candidate.bind(("127.0.0.1", 0))
-        port: int = candidate.getsockname()[1]
-        return port
-
-
 def _change(path: Path, text: str, replacement: str) -> None:
     before = path.read_text()
     assert text in before, f"{path.name} has no {text}"
@@ -179,7 +173,7 @@ def _start_upstream(stack: ExitStack, role: str, path: Path) -> subprocess.Popen
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(timeout=TIMEOUT_S)
+    process.wait(timeout=STOP_WITHIN_S)
 
 
 def _await(ready: Ready, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -46,7 +46,7 @@ class Master:
     def call_until(self, condition: Callable[[], bool]) -> set[int]:
         """Call without a pause until it holds; who answered. Each call must be answered 200."""
         transport = httpx.HTTPTransport(uds=str(self.folder / "socket"))
-        answered, until = set(), time.monotonic() + 30
+        answered, until = set(), time.monotonic() + 60
         while not condition():
             assert time.monotonic() < until, (self.folder / "log").read_text()
             with httpx.Client(transport=transport, base_url="http://localhost") as client:
@@ -75,14 +75,14 @@ def running(tmp_path: Path, *arguments: str) -> Iterator[Master]:
     ):
         master = Master(tmp_path, process)
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while master.count("start") < 2 or not (tmp_path / "socket").exists():
                 assert process.poll() is None, (tmp_path / "log").read_text()
                 assert time.monotonic() < until, (tmp_path / "log").read_text()
             yield master
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def test_a_new_generation_replaces_every_worker_one_by_one(master: Master) -> None:

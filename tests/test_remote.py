@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engine_server import EngineServer, Reply, Request, answer, json_reply, sums
+from free_ports import free_port
 
 from gateway.cli.stack.certificates import ensure_certificates
 from model import (
@@ -154,10 +155,9 @@ def test_proxies_of_the_environment_are_not_used(
 
 def test_engine_that_is_away_is_unavailable_until_it_is_back() -> None:
     """Making the model asks nothing. It answers as soon as the engine and the breaker let it."""
-    with EngineServer() as gone:
-        port = gone.port
-    clock = Clock()
-    model = _model(gone, clock)
+    port, clock = free_port(), Clock()
+    address = RemoteAddress(f"http://127.0.0.1:{port}", "sums")
+    model = RemoteModel(address, _CONTRACT, clock)
     for _ in range(3):
         with pytest.raises(ModelUnavailable, match="cannot be reached"):
             _predictions(model)

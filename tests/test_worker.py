@@ -38,7 +38,7 @@ class Server:
     def send(self, sent: bytes, *, close: bool = False) -> tuple[int, dict[str, str], bytes]:
         """Status, header fields and body of the one answer to these bytes."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(30)
             connection.connect(str(self.folder / "socket"))
             connection.sendall(sent)
             if close:
@@ -74,11 +74,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             yield server
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def _wait_until_ready(server: Server) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until and server.process.poll() is None:
         try:
             if server.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200:
@@ -93,7 +93,7 @@ def test_a_caller_that_keeps_its_socket_open_holds_no_worker(server: Server) -> 
     waited_s = []
     for _ in range(3):
         with socket.socket(socket.AF_UNIX) as lingering:
-            lingering.settimeout(10)
+            lingering.settimeout(30)
             lingering.connect(str(server.folder / "socket"))
             lingering.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             first = lingering.recv(65536)
@@ -210,7 +210,7 @@ def test_the_worker_starts_and_stops_the_service(server: Server) -> None:
     """Its background work begins after the fork, and ends with it; the stream stays JSON."""
     assert (server.folder / "started").exists()
     server.process.terminate()
-    server.process.wait(10)
+    server.process.wait(60)
 
     assert (server.folder / "stopped").exists()
     assert {"event", "level", "timestamp"} <= set(server.log()[-1])

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 from engine import IMAGE, NGINX_IMAGE, POSTGRES_IMAGE, REDIS_IMAGE, ROOT, Engine
-from stack_process import Stack, free_port
+from free_ports import free_port
+from stack_process import Stack
 
 PROJECT = "gateway-image-test"
 SERVICES = ("redis", "token-service", "gateway", "nginx")
@@ -208,7 +209,7 @@ class Composition(Stack):
 
 def new_composition(engine: Engine, folder: Path, plans: str, profile: str = "") -> Composition:
     (folder / "plans.toml").write_text(plans)
-    return Composition(engine, folder, free_port(), profile)
+    return Composition(engine, folder, free_port(held=False), profile)
 
 
 def as_environment(composition: Composition) -> Mapping[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from stack_process import ROOT, free_port
+from free_ports import free_port
+from stack_process import ROOT
 
 ENVIRONMENT = ROOT / ".venv-mlserver"
 

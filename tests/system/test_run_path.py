@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from stack_process import GATEWAY, ROOT, free_port
+from free_ports import free_port
+from stack_process import GATEWAY, ROOT
 
 
 @contextmanager

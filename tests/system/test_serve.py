@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import joblib
 import pytest
+from free_ports import free_port
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from stack_process import GATEWAY, ROOT, free_port
+from stack_process import GATEWAY, ROOT
 
 # The platform waits four minutes for the first 200; a busy machine that runs tests needs some.
 _READY_WITHIN_S = 60.0

@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 
 class Slow(RegressorMixin, BaseEstimator):
-    """Takes 1.5 s, and lets other threads run meanwhile."""
+    """Takes 0.6 s, twice its own deadline, and lets other threads run meanwhile."""
 
     n_features_in_ = 1
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        time.sleep(1.5)
+        time.sleep(0.6)
         return np.zeros(len(features))
 
 
@@ -38,4 +38,5 @@ def sources(folder: Path) -> dict[str, Path]:
         folders[name] = folder / name
         folders[name].mkdir(parents=True)
         joblib.dump(estimator, folders[name] / "model.joblib")
+    (folders["slow"] / "model.toml").write_text("[limits]\ndeadline_s = 0.3\n")
     return folders

@@ -22,6 +22,8 @@ _ROW = {
     "complaints": 0,
     "paperless": False,
 }
+# How long a busy machine may take for what is then there; five seconds are Playwright's own.
+_PATIENT_MS = 30_000
 
 
 class Visit:
@@ -65,7 +67,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         message = "the page is tested in Chromium (Debian package chromium)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
     with opened(tmp_path_factory.mktemp("profile")) as context:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENT_MS)
+        expect.set_options(timeout=_PATIENT_MS)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         yield context
 

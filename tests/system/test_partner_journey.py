@@ -98,7 +98,7 @@ def test_answer_and_both_logs_carry_one_request_id(stack: Stack, token: str) -> 
         return {e["event"] for e in stack.events() if e.get("request_id") == request_id}
 
     assert request_id != "f" * 32
-    stack.wait_until(lambda: logged() == {"nginx_access", "request_finished"}, 5, "logged twice")
+    stack.wait_until(lambda: logged() == {"nginx_access", "request_finished"}, 30, "logged twice")
     why = stack.cli("logs", "why", request_id, str(stack.log_path)).stdout
     assert "steady" in why
 

@@ -41,7 +41,7 @@ def remote_stack(engine: MLServer, folder: Path, plans: Path) -> Iterator[Stack]
     source.mkdir()
     (source / "model.toml").write_text(f'[remote]\nurl = "{engine.url}"\nmodel = "wine"\n')
     for stack in running(Stack(home, {"GATEWAY_PLANS": str(plans)})):
-        stack.wait_until(engine.ready, 30, "the engine ready")
+        stack.wait_until(engine.ready, 90, "the engine ready")
         stack.cli("model", "add", str(source), "--name", "wine", "--promote")
         yield stack
 
@@ -91,7 +91,7 @@ def test_engine_goes_away_and_comes_back(
         def back() -> bool:
             return client.post(_PREDICT_WINE, json=_ROWS, headers=headers).status_code == 200
 
-        remote_stack.wait_until(back, 30, "answered by the engine again")
+        remote_stack.wait_until(back, 90, "answered by the engine again")
 
     assert {(r.status_code, r.json()["code"]) for r in away} == {(503, "model_unavailable")}
     assert all(1 <= int(response.headers["Retry-After"]) <= 5 for response in away)

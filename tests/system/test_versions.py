@@ -89,13 +89,13 @@ def test_no_call_fails_while_versions_come_and_go(line: Stack, token: str) -> No
             found = line.cli_json("model", "compare", MODEL)
             return any(pair["shadow"] == "3" and pair["rows"] >= 100 for pair in found)
 
-        line.wait_until(compared, 15, "compared")
+        line.wait_until(compared, 60, "compared")
         shadowed = answering()
         refused = line.cli(
             "model", "promote", MODEL, "3", "--if-disagreement-below", "0.5%", check=False
         )
         line.cli("model", "shadow", MODEL, "--end")
-        line.wait_until(lambda: all_shared(line), 20, "sharing again")
+        line.wait_until(lambda: all_shared(line), 60, "sharing again")
         replaced = set(line.worker_pids())
         line.cli("model", "rollback", MODEL)
         back = answering()
@@ -148,7 +148,7 @@ def test_the_version_before_stands_in_after_a_restart(line: Stack, token: str) -
         subprocess.run(["kill", str(pid)], check=True)
     line.wait_until(
         lambda: len(line.worker_pids()) == 2 and not set(line.worker_pids()) & set(before),
-        15,
+        60,
         "replaced",
     )
     with line.client() as client:

@@ -1,12 +1,13 @@
 """Who takes part: servers that are asked over HTTP, and the model asked without a server."""
 
+import contextlib
 import json
 import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,25 @@ class InProcess:
         """It is what the others are compared with."""
 
     def measure(self, _connections: int, seconds: float) -> Measured:
-        command = [sys.executable, _IN_PROCESS, self.model, str(self.rows), str(seconds)]
-        done = subprocess.run(command, check=True, capture_output=True, env=ONE_THREAD)
-        return Measured(**json.loads(done.stdout))
+        with self.standing() as ask:
+            return ask(seconds)
+
+    @contextlib.contextmanager
+    def standing(self) -> Iterator[Callable[[float], Measured]]:
+        """Loaded once, to be asked for so many seconds as often as one likes."""
+        command = [sys.executable, _IN_PROCESS, self.model, str(self.rows)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=ONE_THREAD) as asked:
+            assert asked.stdin is not None
+            assert asked.stdout is not None
+            given, answers = asked.stdin, asked.stdout
+
+            def ask(seconds: float) -> Measured:
+                print(seconds, file=given, flush=True)
+                return Measured(**json.loads(answers.readline()))
+
+            yield ask
+            given.close()
 
 
 def read_json(find: Callable[[Any], Any]) -> Read:

@@ -19,6 +19,7 @@ from gunicorn.http import errors
 from gunicorn.workers.sync import SyncWorker
 
 from gateway.errors import PROBLEM_JSON, problem_for_status
+from gateway.observability.library_warnings import log_each_warning_once
 from gateway.plain_answer import PlainAnswer
 from gateway.plain_request import FIRST_BYTES, PlainReader, PlainRequest
 from gateway.security_headers import security_headers
@@ -61,6 +62,7 @@ class GatewayWorker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve until told to stop. `self.wsgi` is a `gateway.wsgi.service.Service`."""
         keep_freed_memory()
         self.wsgi.start()
+        log_each_warning_once()
         try:
             super().run()
         finally:

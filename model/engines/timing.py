@@ -52,6 +52,8 @@ def _best(engines: Mapping[str, Model], batch: Batch, clock: Clock) -> dict[str,
     best = dict.fromkeys(engines, float("inf"))
     spent = 0.0
     with warnings.catch_warnings():
+        # A single filter, as where models serve: what a forest takes hangs on their number.
+        warnings.resetwarnings()
         warnings.simplefilter("ignore")
         for run in range(_MOST_RUNS):
             for name, engine in engines.items():

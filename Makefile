@@ -77,14 +77,26 @@ WORKERS ?= 2
 stack: $(VENV)/.runtime  ## Serve in the production shape: nginx, TLS, Redis (PORT, default 8443; WORKERS, default 2)
 	@exec $(BIN)/gateway stack --port $(or $(PORT),8443) --workers $(WORKERS)
 
+# What the tests ask beside the gateway. Networks fail by chance: what fails is tried once more.
+try = $(1) || $(1) || echo "Tests that need $(2) fail where CI=true, and are skipped elsewhere."
+install = $(call try,$(MAKE) --no-print-directory $(1)/.installed,$(2))
+ASKED := asked-debian asked-mlserver asked-seldon asked-clients asked-spectral
+.PHONY: $(ASKED)
+asked-debian: $(VENV)/.dev
+	@$(call try,$(BIN)/python -c "from gateway.cli.stack.servers import main; main()",these servers)
+	@$(call try,$(BIN)/python tests/postgres_server.py,PostgreSQL)
+	@$(call try,$(BIN)/python tests/system/browser.py,Chromium)
+asked-mlserver: $(VENV)/.dev
+	+@$(call install,$(MLSERVER),MLServer)
+asked-seldon: $(VENV)/.dev
+	+@$(call install,$(SELDON),Seldon's client)
+asked-clients: $(VENV)/.dev
+	+@$(call install,$(CLIENTS),those clients)
+asked-spectral: $(VENV)/.dev
+	+@$(call install,$(SPECTRAL),spectral)
+
 test: $(VENV)/.dev  ## Run all tests, with real servers
-	@$(BIN)/python -c "from gateway.cli.stack.servers import main; main()" || echo "Tests that need these servers fail where CI=true, and are skipped elsewhere."
-	@$(MAKE) --no-print-directory $(MLSERVER)/.installed || echo "Tests that need MLServer fail where CI=true, and are skipped elsewhere."
-	@$(MAKE) --no-print-directory $(SELDON)/.installed || echo "Tests that need Seldon's client fail where CI=true, and are skipped elsewhere."
-	@$(BIN)/python tests/postgres_server.py || echo "Tests that need PostgreSQL fail where CI=true, and are skipped elsewhere."
-	@$(MAKE) --no-print-directory $(CLIENTS)/.installed || echo "Tests that need those clients fail where CI=true, and are skipped elsewhere."
-	@$(MAKE) --no-print-directory $(SPECTRAL)/.installed || echo "The test that needs spectral fails where CI=true, and is skipped elsewhere."
-	@$(BIN)/python tests/system/browser.py || echo "Tests that need Chromium fail where CI=true, and are skipped elsewhere."
+	@$(MAKE) --no-print-directory -j 3 $(ASKED)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/system --ignore tests/container
 	@$(BIN)/python -m pytest tests/system
 

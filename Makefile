@@ -11,6 +11,8 @@ CLIENTS := .venv-clients
 SPECTRAL := .spectral
 # A client that the tests run; the same.
 SELDON := .venv-seldon
+# A package index may be slow for a moment.
+export PIP_RETRIES ?= 10
 
 .DEFAULT_GOAL := help
 .PHONY: help setup extras run stack test fuzz-api image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean

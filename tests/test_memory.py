@@ -5,11 +5,13 @@ import sys
 
 import pytest
 
-# Faults are counted while blocks are made anew, after the allocator has seen them once.
+# Faults are counted while blocks are made anew, after the allocator has seen them once; each of a
+# page of 4 KiB, also where the system would give larger ones (PR_SET_THP_DISABLE).
 _PROGRAM = """
-import resource
+import ctypes, resource
 from model.memory import keep_freed_memory
 
+assert ctypes.CDLL(None).prctl(41, 1, 0, 0, 0) == 0
 keep_freed_memory()
 size, count = {size} * 1024 * 1024, {count}
 
@@ -38,4 +40,4 @@ def test_memory_of_large_calls_is_kept(size, count):
 @pytest.mark.parametrize(("size", "count"), [(9, 1), (6, 12)])
 def test_more_than_that_is_given_back(size, count):
     """Larger blocks, and more of them than may stay, are the system's again after the call."""
-    assert _new_pages(size, count) > size * 256
+    assert _new_pages(size, count) >= size * 256

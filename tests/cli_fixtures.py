@@ -14,7 +14,8 @@ from config.settings import Settings
 from gateway.cli import main
 from gateway.cli.administration import Administration
 from gateway.cli.prepare import prepare
-from gateway.control.store import AuditEntry, ControlStore
+from gateway.control.audit import AuditEntry
+from gateway.control.store import ControlStore
 from gateway.control.worker_status import WorkerReport
 
 

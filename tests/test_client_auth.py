@@ -19,7 +19,7 @@ from gateway.auth.client_auth import ClientAuthenticator, Credentials, read_cred
 from gateway.auth.keys import secret_digest
 from gateway.auth.oauth_errors import InvalidClient, InvalidRequest
 from gateway.auth.token_limits import TokenLimits
-from gateway.control.store import MAX_LIVE_SECRETS
+from gateway.control.partners import MAX_LIVE_SECRETS
 from gateway.request_context import RequestClock, context
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)

@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 from gateway.auth.keys import secret_digest
 from gateway.auth.oauth_errors import InvalidClient, InvalidRequest
 from gateway.auth.token_limits import TokenLimits
+from gateway.control.partners import LAST_USED_RESOLUTION_S, MAX_LIVE_SECRETS
 from gateway.control.snapshot import Client, ClientSecret, Snapshot
-from gateway.control.store import LAST_USED_RESOLUTION_S, MAX_LIVE_SECRETS
 from gateway.request_context import context, note
 
 METHODS = ("client_secret_basic", "client_secret_post")

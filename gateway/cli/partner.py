@@ -15,7 +15,7 @@ from gateway.auth.keys import (
 )
 from gateway.cli.administration import AdminGroup, Administration, administration, refusable
 from gateway.cli.output import json_option, moment, show_json, show_table
-from gateway.control.store import Partner
+from gateway.control.partners import Partner
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _MODEL = "[a-z0-9][a-z0-9._-]{0,62}"

@@ -7,7 +7,8 @@ from flask import Flask, Response
 from flask_limiter import Limiter
 from limits import parse as parse_limit
 
-from config.settings import ServerSettings, Settings
+from config.sections import ServerSettings
+from config.settings import Settings
 from gateway.admission import Admission
 from gateway.auth.access import Access, FailureLimit
 from gateway.auth.verifier import Verifier

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from config.settings import InvalidSettings, ModelSettings
+from config.sections import ModelSettings
+from config.settings import InvalidSettings
 from model import ArtifactRejected
 from model.signing import SignaturePolicy
 

@@ -16,7 +16,7 @@ from redis_clock import TIMED_SCRIPT, RedisClock, timed
 from redis_server import running_redis
 
 from config.plans import Plan
-from config.settings import LimitSettings
+from config.sections import LimitSettings
 from gateway.control.watcher import Ticker
 from gateway.limits import (
     LeasedCall,

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from config.plans import SHIPPED_PLANS
-from config.settings import ControlSettings, InvalidSettings, Settings
+from config.sections import ControlSettings
+from config.settings import InvalidSettings, Settings
 from gateway.cli import main
 from gateway.control import migrate, schema
 from gateway.control.database import reading_engine, writing_engine

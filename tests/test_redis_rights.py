@@ -10,7 +10,8 @@ from edge_server import installed
 from redis_server import running_redis
 
 from config.plans import Plan
-from config.settings import LimitSettings, Settings
+from config.sections import LimitSettings
+from config.settings import Settings
 from gateway.auth.token_limits import TokenLimits
 from gateway.cli.stack.redis_files import network_configuration
 from gateway.errors import RateLimited

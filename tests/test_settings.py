@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from config.settings import (
-    SHIPPED_CONFIG,
-    InvalidSettings,
-    Settings,
-    config_file,
-    load_running_settings,
-    load_settings,
-    write_running_settings,
-)
+from config.running import load_running_settings, write_running_settings
+from config.settings import SHIPPED_CONFIG, InvalidSettings, Settings, config_file, load_settings
 
 
 def _walk(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jwt
 import structlog
 
-from config.settings import AuthSettings
+from config.sections import AuthSettings
 from gateway.auth.keys import SigningKey, SigningKeys, UnusableKey
 from gateway.auth.oauth_errors import InvalidScope, TemporarilyUnavailable
 from gateway.auth.verifier import covered

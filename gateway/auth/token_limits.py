@@ -9,7 +9,7 @@ import structlog
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 
-from config.settings import LimitSettings
+from config.sections import LimitSettings
 from gateway.auth.addresses import counted_address
 from gateway.errors import LimitsUnavailable, RateLimited
 

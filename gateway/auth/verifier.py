@@ -16,7 +16,7 @@ from flask import Flask, g
 from flask_jwt_extended import JWTManager, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
-from config.settings import AuthSettings
+from config.sections import AuthSettings
 from gateway.auth.keys import public_key_object
 from gateway.control.snapshot import Client, Snapshot
 from gateway.control.watcher import SnapshotWatcher

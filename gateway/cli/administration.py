@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.plans import InvalidPlans, Plan, load_plans, plans_file
-from config.settings import InvalidSettings, Settings, load_running_settings, load_settings
+from config.running import load_running_settings
+from config.settings import InvalidSettings, Settings, load_settings
 from gateway.control import schema
 from gateway.control.change import ControlError
 from gateway.control.database import sqlite_path, writing_engine

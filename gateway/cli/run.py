@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 from gunicorn.app.wsgiapp import WSGIApplication
 
-from config.settings import ServerSettings, Settings, write_running_settings
+from config.running import write_running_settings
+from config.sections import ServerSettings
+from config.settings import Settings
 from gateway.arbiter import GatewayArbiter
 from gateway.auth.keys import key_problems
 from gateway.cli.administration import AdminCommand, service_settings

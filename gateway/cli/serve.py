@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from config.plans import Plan
-from config.settings import Settings, write_running_settings
+from config.running import write_running_settings
+from config.settings import Settings
 from gateway.auth.keys import new_client_id
 from gateway.cli.administration import (
     AdminCommand,

@@ -10,7 +10,8 @@ from limits.storage import RedisStorage
 
 from config.plans import plans_file
 from config.secret_files import read_secret
-from config.settings import LimitSettings, Settings
+from config.sections import LimitSettings
+from config.settings import Settings
 from gateway.control.database import reading_engine
 from gateway.control.snapshot import SnapshotReader
 from gateway.control.watcher import SnapshotWatcher

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from config.settings import Settings, write_running_settings
+from config.running import write_running_settings
+from config.settings import Settings
 from gateway.cli.administration import service_settings
 from gateway.cli.journey import partner_commands
 from gateway.cli.prepare import prepare

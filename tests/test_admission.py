@@ -7,6 +7,7 @@ from typing import Any
 import http_sf
 import pytest
 from app_fixture import AppFixture, make_app
+from clock import Clock
 from fakes import MoodyEstimator, wine_classifier
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
@@ -25,18 +26,9 @@ max_concurrent_calls = 2
 """
 
 
-class Clock:
-    """Stands until it is set, at the start of an hour."""
-
-    now = 3600.0 * 1000
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(3600.0 * 1000)
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """The circuit breaker: when it opens, when it tries, when it closes."""
 
 import pytest
+from clock import Clock
 
 from model.breaker import Breaker, BreakerOpen
 
 
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clock import Clock
 from sqlalchemy import Select, Table, select
 
 from config.settings import Settings
@@ -21,16 +22,6 @@ JWK = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
 DIGEST = "d" * 64
 
 
-class Clock:
-    """Time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """An empty control store, in each kind of database."""
@@ -43,7 +34,7 @@ def url(tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from clock import Clock
 from structlog.testing import capture_logs
 
 from config.plans import Plan
@@ -20,17 +21,9 @@ from gateway.limits.limiter import tightened
 PLAN = Plan("p", max_rows_per_call=100, max_concurrent_calls=8, requests_per_minute=3)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 7200.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(7200.0)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clock import Clock
 from engine_server import EngineServer, Reply, Request, answer, json_reply, sums
 from free_ports import free_port
 
@@ -35,16 +36,6 @@ _CONTRACT = Contract(
     ((1.0, 2.0, 3.0),),
 )
 _BATCH = Batch.from_rows([[1.0, 2.0, 3.0], [0.5, 0.0, 0.0]])
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from clock import Clock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,14 +11,6 @@ from gateway.scoring.backoff import Backoff
 from gateway.scoring.connection import Answer
 from gateway.scoring.pace import Pace
 from gateway.scoring.sizing import ChunkSizer
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def limit(name: str, quota: int, window_s: int, *, unit: str = "requests", **state: int) -> dict:

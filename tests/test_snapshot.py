@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from clock import Clock
 from control_fixtures import ControlFixture, make_control_store
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
@@ -14,16 +15,6 @@ from config.plans import SHIPPED_PLANS, InvalidPlans
 from gateway.control.database import reading_engine
 from gateway.control.snapshot import Revocations, SnapshotReader
 from gateway.control.watcher import SnapshotWatcher, Ticker
-
-
-class Clock:
-    """Time that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Watched:

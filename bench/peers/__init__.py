@@ -47,7 +47,6 @@ class Peer:
     files: Callable[[Path, Path, int], Mapping[str, Any]] = lambda _model, _folder, _port: {}
     gzip: bool = False
     binary: Callable[[Rows], Payload] | None = None
-    ready_path: str = "/"
     notes: str = field(default="")
 
 
@@ -155,7 +154,6 @@ PEERS = (
         environment=lambda _folder, _port: {"PYTHONPATH": SCRIPTS},
         payload=lambda rows: _json("/api/v1.0/predictions", {"data": {"ndarray": rows}}),
         answer=lambda answer: answer["data"]["ndarray"],
-        ready_path="/health/ping",
         notes="1.17.1, the last one under Apache-2.0; 2 workers",
     ),
     Peer(
@@ -165,7 +163,6 @@ PEERS = (
         payload=_mlserver_payload,
         answer=lambda answer: np.reshape(answer["outputs"][0]["data"], (-1, 2)),
         gzip=True,
-        ready_path="/v2/models/m/ready",
         notes="parallel_workers=2, Open Inference JSON",
     ),
     Peer(
@@ -178,7 +175,6 @@ PEERS = (
         payload=lambda rows: _json("/v1/models/m:predict", {"instances": rows}),
         answer=lambda answer: answer["predictions"],
         binary=_kserve_binary,
-        ready_path="/v2/models/m/ready",
         notes="ModelServer(workers=2), v1 JSON; v2 binary tensors",
     ),
     Peer(
@@ -193,7 +189,6 @@ PEERS = (
         },
         payload=_rows("/predict"),
         answer=lambda answer: answer,
-        ready_path="/readyz",
         notes="workers=2, numpy in and out",
     ),
     Peer(
@@ -208,7 +203,6 @@ PEERS = (
         environment=lambda folder, _port: {"MLFLOW_TRACKING_URI": f"file://{folder}/runs"},
         payload=lambda rows: _json("/invocations", {"instances": rows}),
         answer=lambda answer: answer["predictions"],
-        ready_path="/ping",
         notes="local environment, 2 workers, tensor signature",
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 # Nothing of its own may leave the machine, and root has no sandbox.
 _FLAGS = [
@@ -61,11 +61,6 @@ def opened(profile: Path, *, dark: bool = False) -> Iterator[BrowserContext]:
             yield context
         finally:
             context.close()
-
-
-def text_of(page: Page, selector: str) -> str:
-    """What an element says, without the spaces around it."""
-    return page.locator(selector).inner_text().strip()
 
 
 if __name__ == "__main__":

@@ -63,14 +63,6 @@ def read_header(start: bytes) -> NpyHeader:
     return NpyHeader(dtype, shape, order, begin + length)
 
 
-def read_array(body: bytes) -> Array:
-    """The array of a whole file, as a view of it.
-
-    Raises: InvalidBody.
-    """
-    return elements(body, read_header(body[:PREFIX_BYTES]))
-
-
 def elements(body: bytes, header: NpyHeader) -> Array:
     """The array behind a header. Raises: InvalidBody, unless it has the bytes it promises."""
     if len(body) != header.file_bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -68,6 +69,32 @@ def test_every_command_and_option_exists(page: Path) -> None:
         if words and words[0].rpartition("/")[2] == "gateway":
             # Help comes before anything is done or required, but after all words are understood.
             assert CliRunner().invoke(main, [*words[1:], "--help"]).exit_code == 0, line
+
+
+def test_every_command_and_every_option_explains_itself() -> None:
+    """`--help` is what is read at night."""
+    context = click.Context(main)
+    silent = [
+        f"{name} {option.opts[-1]}"
+        for name, command in _commands("gateway", main, context)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+
+    assert silent == []
+    assert [name for name, command in _commands("gateway", main, context) if not command.help] == []
+
+
+def _commands(
+    name: str, command: click.Command, context: click.Context
+) -> Iterator[tuple[str, click.Command]]:
+    """A command and all below it."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            below = command.get_command(context, each)
+            assert below is not None
+            yield from _commands(f"{name} {each}", below, context)
 
 
 def _anchors(page: Path) -> set[str]:

@@ -117,7 +117,7 @@ def show(data_dir: Path | None, name: str, as_json: bool) -> None:
 
 @partner.command("set")
 @click.argument("name")
-@click.option("--plan")
+@click.option("--plan", help="The new one, of config/plans.toml.")
 @click.option("--scope", "scopes", multiple=True, help="The new scopes, all of them; repeat.")
 @click.pass_obj
 def set_partner(

@@ -34,10 +34,20 @@ class _Server(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
 
 @click.command(cls=AdminCommand)
 @click.argument("paths", nargs=-1, metavar="[[NAME=]PATH]...")
-@click.option("--role", type=click.Choice(list(FACTORIES)), default="joined", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(list(FACTORIES)),
+    default="joined",
+    show_default=True,
+    help="Predictions and tokens in one process, or one of them alone.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), help="On 127.0.0.1, in place of --bind.")
-@click.option("--bind", help="host:port, or unix:/path.")
-@click.option("--workers", type=click.IntRange(1, 256))
+@click.option("--bind", help="host:port, or unix:/path. Default: server.bind.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes; more than one need Redis. Default: server.workers.",
+)
 @click.option("--demo", is_flag=True, help="With the example model and a partner to try it.")
 @click.option("--trust", is_flag=True, help="You answer for what the PATHs name beyond the list.")
 @click.pass_obj

@@ -29,8 +29,20 @@ from gateway.health import http_status
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8443, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8443,
+    show_default=True,
+    help="Of nginx, on this machine's loopback.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Processes for predictions; as many as there are cores are enough.",
+)
 @click.option(
     "--address-limits/--no-address-limits",
     default=False,

@@ -114,7 +114,9 @@ class Settings(BaseSettings):
                 # What is left without the faulty settings may break further rules: say them too.
                 problems += _sentences(exc)
                 data = _without_faults(data, exc)
-        problems += broken_rules(settings)
+        problems += broken_rules(
+            settings.server, settings.control, settings.limits, settings.models, settings.issuer
+        )
         if problems:
             raise InvalidSettings(problems)
         return settings

@@ -15,7 +15,7 @@ from model.errors import ArtifactRejected
 from model.source_files import read_file
 
 if TYPE_CHECKING:
-    from model.pickles import Scan
+    from model.pickles.reading import Scan
 
 _PICKLE_SUFFIXES = (".joblib", ".pkl", ".pickle")
 _COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma")
@@ -30,7 +30,7 @@ ARTIFACT_SUFFIXES = (
 
 # Module and functions (to look, to load) by the kind of file.
 _READERS = {
-    "pickle": ("model.pickles", "scan_pickle", "unpickle"),
+    "pickle": ("model.pickles.reading", "scan_pickle", "unpickle"),
     "skops": ("model.skops_artifact", "scan_skops", "load_skops"),
 }
 
@@ -92,7 +92,7 @@ def load_estimator(data: bytes, filename: str, trusted: Collection[str] = ()) ->
 
 def unpickle(data: bytes, filename: str, trusted: Collection[str] = ()) -> Any:
     """The same for a pickle, whatever its name."""
-    return importlib.import_module("model.pickles").unpickle(data, filename, trusted)
+    return importlib.import_module("model.pickles.reading").unpickle(data, filename, trusted)
 
 
 def _kind(filename: str) -> str:

@@ -17,7 +17,7 @@ from model.declared_values import (
     text,
 )
 from model.errors import ArtifactRejected
-from model.remote_address import RemoteAddress, parse_remote
+from model.remote.address import RemoteAddress, parse_remote
 from model.signature import CallLimits, Feature
 
 __all__ = ["DECLARATION_FILE", "Declaration", "ExampleRow", "parse_declaration", "reject"]

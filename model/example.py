@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.columns import Column
 from model.declaration import reject
+from model.estimator.columns import Column
 from model.signature import Feature
 
 Row = tuple[Any, ...]

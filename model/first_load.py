@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from model.confinement import run_confined
+from model.confinement.parent import run_confined
 from model.contents import Contents
 from model.contract import Contract
 from model.engines.choosing import engines_for

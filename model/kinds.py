@@ -1,6 +1,7 @@
 """The kinds of models there are: how the files of each are looked into, derived and opened.
 
-What needs a library of its own is imported when a model needs it: see `artifact`.
+Each has a folder: `estimator`, `graph`, `component`, `remote`. What needs a library of its own is
+imported when a model needs it: see `artifact`.
 """
 
 import importlib
@@ -18,10 +19,10 @@ from model.engines.opening import open_engines
 from model.engines.record import EngineRecord
 from model.errors import ArtifactRejected
 from model.protocol import Model
-from model.remote import RemoteModel
+from model.remote.model import RemoteModel
 
 if TYPE_CHECKING:
-    from model.pickles import Scan
+    from model.pickles.reading import Scan
 
 
 def scan_contents(contents: Contents) -> "Scan | None":
@@ -53,14 +54,15 @@ def derive_contents(
         return derive_component(contents.files, _module(contents), name, version, declaration)
     _refuse_sections_of_classes(declaration)
     if contents.is_remote:
-        return _found("model.remote_derivation", "derive_remote")(declaration, name, version)
+        return _found("model.remote.derivation", "derive_remote")(declaration, name, version)
     artifact = contents.artifact
     if contents.is_onnx:
-        derive_graph = _found("model.onnx_derivation", "derive_graph")
+        derive_graph = _found("model.graph.derivation", "derive_graph")
         return derive_graph(contents.opened, artifact, name, version, declaration)
     estimator = load_estimator(contents.opened, artifact, trusted)
     with _serving(artifact):
-        return _found("model.derivation", "derive_model")(estimator, name, version, declaration)
+        derive_model = _found("model.estimator.derivation", "derive_model")
+        return derive_model(estimator, name, version, declaration)
 
 
 def open_contents(
@@ -88,11 +90,11 @@ def open_contents(
 
 def _open_original(contents: Contents, contract: Contract, trusted: Collection[str]) -> Model:
     if contents.is_onnx:
-        open_graph = _found("model.onnx_derivation", "open_graph")
+        open_graph = _found("model.graph.derivation", "open_graph")
         return open_graph(contents.opened, contents.artifact, contract)
     estimator = load_estimator(contents.opened, contents.artifact, trusted)
     with _serving(contents.artifact):
-        return _found("model.estimator", "EstimatorModel")(estimator, contract)
+        return _found("model.estimator.model", "EstimatorModel")(estimator, contract)
 
 
 @contextmanager

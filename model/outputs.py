@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.answers import classes_of, column_names
 from model.batch import Array
 from model.declaration import reject
 from model.errors import ArtifactRejected
+from model.estimator.answers import classes_of, column_names
 from model.signature import Output
 
 _NUMBERS = {"f": "FP", "i": "INT", "u": "UINT"}

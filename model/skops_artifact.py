@@ -15,7 +15,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from model.compressed import MAX_INFLATED_BYTES
 from model.errors import ArtifactRejected
-from model.pickles import Scan, version_skew
+from model.pickles.reading import Scan, version_skew
 
 _SCHEMA = "schema.json"
 

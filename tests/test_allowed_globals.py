@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from model.allowed_globals import files
-from model.pickle_examples import fitted_estimators
-from model.pickles import scan_pickle, unpickle
+from model.pickles.allowed_globals import files
+from model.pickles.examples import fitted_estimators
+from model.pickles.reading import scan_pickle, unpickle
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,8 +12,8 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from model import ArtifactRejected, Batch, ModelStore
 from model.declaration import Declaration
-from model.derivation import derive_model
 from model.engines.choice import Compiled, compile_proved
+from model.estimator.derivation import derive_model
 from model.manifest import check_libraries
 
 ROWS, LABELS = make_classification(

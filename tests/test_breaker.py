@@ -3,7 +3,7 @@
 import pytest
 from clock import Clock
 
-from model.breaker import Breaker, BreakerOpen
+from model.remote.breaker import Breaker, BreakerOpen
 
 
 @pytest.fixture

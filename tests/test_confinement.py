@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model import ArtifactRejected
-from model.confinement import run_confined
+from model.confinement.parent import run_confined
 
 TESTS = Path(__file__).parent
 GIBIBYTE = 1 << 30

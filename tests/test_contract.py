@@ -21,7 +21,7 @@ from model import (
     InvalidInput,
 )
 from model.declaration import Declaration, parse_declaration
-from model.derivation import derive_model
+from model.estimator.derivation import derive_model
 
 NAN, INF = math.nan, math.inf
 MOST = sys.float_info.max

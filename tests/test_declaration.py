@@ -6,7 +6,7 @@ import pytest
 
 from model import ArtifactRejected, Feature
 from model.declaration import Declaration, parse_declaration
-from model.remote_address import RemoteAddress
+from model.remote.address import RemoteAddress
 from model.signature import CallLimits
 
 WHOLE = b"""

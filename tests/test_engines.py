@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 from model import ArtifactRejected, Batch
 from model.declaration import Declaration, parse_declaration
-from model.derivation import derive_model
 from model.engines.choice import Compiled, choose_engines, compile_proved
 from model.engines.onnx_engine import OnnxEngine
 from model.engines.probe_rows import Probe
 from model.engines.proof import answers, prove
 from model.engines.threshold_rows import threshold_rows
+from model.estimator.derivation import derive_model
 from model.signature import Feature
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

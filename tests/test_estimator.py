@@ -38,7 +38,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from model import ArtifactRejected, Batch, Feature
 from model.declaration import Declaration
-from model.derivation import derive_model
+from model.estimator.derivation import derive_model
 
 ROWS, LABELS = make_classification(120, n_features=6, n_informative=4, n_classes=3, random_state=0)
 WORDS = np.array(["high", "low", "middle"])[LABELS]

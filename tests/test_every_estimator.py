@@ -11,8 +11,8 @@ from sklearn.utils._test_common.instance_generator import _construct_instances
 
 from model import ArtifactRejected, Batch
 from model.declaration import Declaration
-from model.derivation import derive_model
 from model.engines.choice import compile_proved
+from model.estimator.derivation import derive_model
 
 # Positive, as some kinds want it, and of three classes.
 ROWS, LABELS = make_blobs(40, n_features=4, centers=3, cluster_std=2.0, random_state=0)

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from model.declaration import Declaration, parse_declaration
-from model.derivation import derive_model
+from model.estimator.derivation import derive_model
 from model.signature import Feature
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

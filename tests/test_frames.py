@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from model import ArtifactRejected, Batch, Feature
 from model.declaration import Declaration
-from model.derivation import derive_model
+from model.estimator.derivation import derive_model
 
 _RANDOM = np.random.default_rng(0)
 COUNT = 60

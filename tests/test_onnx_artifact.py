@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from model import ArtifactRejected, Batch
 from model.declaration import parse_declaration
 from model.engines.onnx_choice import choose_for_graph
-from model.onnx_derivation import derive_graph
+from model.graph.derivation import derive_graph
 
 ROWS, LABELS = load_wine(return_X_y=True)
 SINGLE = ROWS.astype(np.float32)
@@ -183,9 +183,9 @@ def test_what_cannot_be_served_is_refused_in_words(graph, says):
 def test_the_bytes_have_a_cap(monkeypatch):
     """One byte more is too many."""
     data = doubled().SerializeToString()
-    monkeypatch.setattr("model.onnx_bounds._MOST_BYTES", len(data))
+    monkeypatch.setattr("model.graph.bounds._MOST_BYTES", len(data))
     derived(data)
-    monkeypatch.setattr("model.onnx_bounds._MOST_BYTES", len(data) - 1)
+    monkeypatch.setattr("model.graph.bounds._MOST_BYTES", len(data) - 1)
 
     with pytest.raises(ArtifactRejected, match="more than"):
         derived(data)

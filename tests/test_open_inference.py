@@ -9,7 +9,7 @@ from app_fixture import AppFixture
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
 from model import ModelFailed
-from model.open_inference import HEADER_LENGTH, Tensor, decode_answer, encode_request
+from model.remote.open_inference import HEADER_LENGTH, Tensor, decode_answer, encode_request
 
 _VALUES = np.array([[1.5, -2.0], [0.0, 4.25]])
 _TEXTS = np.array([["Zürich"], [""]], dtype=object)

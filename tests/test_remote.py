@@ -24,8 +24,8 @@ from model import (
     ModelUnavailable,
     Output,
 )
-from model.remote import RemoteModel
-from model.remote_address import RemoteAddress
+from model.remote.address import RemoteAddress
+from model.remote.model import RemoteModel
 
 _CONTRACT = Contract(
     "sums",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from model import ArtifactRejected
-from model.remote_address import RemoteAddress, parse_remote
+from model.remote.address import RemoteAddress, parse_remote
 
 
 def test_address_with_all_its_keys() -> None:

@@ -8,8 +8,8 @@ from engine_server import TABLE, EngineServer, Reply, Request, answer, json_repl
 
 from model import ArtifactRejected, Batch, Feature, Output
 from model.declaration import parse_declaration
-from model.remote import RemoteModel
-from model.remote_derivation import derive_remote
+from model.remote.derivation import derive_remote
+from model.remote.model import RemoteModel
 
 
 @pytest.fixture

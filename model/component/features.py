@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.columns import Column, learn_columns
 from model.component.construction import Component
 from model.component.metadata import Metadata
 from model.declaration import Declaration, reject
 from model.errors import ArtifactRejected
-from model.fitted import feature_count, feature_names
+from model.estimator.columns import Column, learn_columns
+from model.estimator.fitted import feature_count, feature_names
 from model.signature import Feature
 
 _WORDS: Mapping[type, str] = {bool: "BOOL", int: "FP64", float: "FP64", str: "BYTES"}

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from model.batch import Batch
-from model.columns import learn_columns
 from model.contract import Contract
 from model.engines import conversion, treelite_conversion
 from model.engines.onnx_engine import OnnxEngine
@@ -27,8 +26,9 @@ from model.engines.threshold_rows import threshold_rows
 from model.engines.timing import SIZES, measure, routes
 from model.engines.treelite_engine import TreeliteEngine
 from model.errors import ArtifactRejected
-from model.estimator import EstimatorModel
-from model.fitted import feature_names, reads_names
+from model.estimator.columns import learn_columns
+from model.estimator.fitted import feature_names, reads_names
+from model.estimator.model import EstimatorModel
 from model.protocol import Model
 
 _THRESHOLD_BASE_ROWS = 50

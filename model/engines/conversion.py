@@ -16,7 +16,6 @@ from skl2onnx.common.data_types import (
 from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import make_pipeline
 
-from model.answers import predicts_most_probable
 from model.contract import Contract
 from model.engines.folding import fold_divisions
 from model.engines.graph_edits import OUTPUT_PREFIX, keep_needed, rename
@@ -25,7 +24,8 @@ from model.engines.number_converters import register_number_converters
 from model.engines.tree_converters import register_tree_converters
 from model.engines.tree_ensemble import DOMAIN, KNOWN_VERSION, OPERATOR, VERSION
 from model.errors import ArtifactRejected
-from model.fitted import reads_names, reads_texts, steps
+from model.estimator.answers import predicts_most_probable
+from model.estimator.fitted import reads_names, reads_texts, steps
 from model.signature import Feature
 
 MATRIX = "rows"

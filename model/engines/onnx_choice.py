@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from model.batch import Array, Batch
-from model.columns import Column
 from model.engines.onnx_engine import feeding
 from model.engines.probe_rows import ProbeRows
 from model.engines.proof import answers, prove
@@ -14,7 +13,8 @@ from model.engines.record import FILES, ONNX, EngineChoice, EngineRecord
 from model.engines.session import open_session
 from model.engines.timing import SIZES, measure
 from model.errors import ArtifactRejected
-from model.onnx_derivation import GraphModel
+from model.estimator.columns import Column
+from model.graph.derivation import GraphModel
 
 
 def choose_for_graph(

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.batch import Array, Batch
-from model.columns import Column
 from model.contract import Contract
+from model.estimator.columns import Column
 from model.signature import Feature
 
 _RANDOM_ROWS = 400

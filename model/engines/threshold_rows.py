@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.columns import FILLING
 from model.engines.treelite_trees import treelite_trees
 from model.engines.trees import Tree, trees_of
-from model.fitted import steps
+from model.estimator.columns import FILLING
+from model.estimator.fitted import steps
 
 _MOST_SPLITS = 400
 

@@ -8,7 +8,7 @@ import treelite.sklearn
 
 from model.contract import Contract
 from model.errors import ArtifactRejected
-from model.fitted import library, reads_names, steps
+from model.estimator.fitted import library, reads_names, steps
 
 
 def convert(estimator: Any, contract: Contract) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.engines.treelite_conversion import READERS
 from model.engines.trees import Tree
-from model.fitted import library
+from model.estimator.fitted import library
 
 _NUMBERS = "numerical_test_node"
 

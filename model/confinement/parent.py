@@ -1,6 +1,6 @@
 """Runs one module where it can do no harm: without network, keys, other processes or other files.
 
-The child shuts the doors itself (`confined`), before it imports anything or reads a byte of a
+The child shuts the doors itself (`child`), before it imports anything or reads a byte of a
 model, and says which ones the system let it shut. Linux only, and no rights are needed.
 """
 
@@ -25,10 +25,10 @@ import sys, types
 package = types.ModuleType("model")
 package.__path__ = [sys.argv[1]]
 sys.modules["model"] = package
-from model.confined import main
+from model.confinement.child import main
 main(sys.argv[2:])
 """
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 # One thread for each library; and what a library writes beside its work stays in the folder.
 _ENVIRONMENT = {

@@ -7,7 +7,7 @@ worked out: the size of a dtype, from its description.
 import io
 from typing import Any
 
-from model.pickle_machine import ARRAY_HEADER, ArrayHeader, BadPickle, PickleMachine
+from model.pickles.machine import ARRAY_HEADER, ArrayHeader, BadPickle, PickleMachine
 
 _RECONSTRUCTORS = ("copyreg:_reconstructor", "copyreg:__newobj__")
 _DTYPE = "numpy:dtype"

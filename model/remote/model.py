@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from model.batch import Array, Batch
-from model.breaker import Breaker, BreakerOpen
 from model.contract import Contract
 from model.errors import ModelError, ModelFailed, ModelTimedOut, ModelUnavailable
-from model.open_inference import HEADER_LENGTH, Tensor, decode_answer, encode_request, read_object
-from model.remote_address import RemoteAddress
-from model.remote_client import Clock, EngineAway, RemoteClient
-from model.remote_layout import EngineModel, our_outputs, read_metadata, tensors_of
+from model.remote.address import RemoteAddress
+from model.remote.breaker import Breaker, BreakerOpen
+from model.remote.client import Clock, EngineAway, RemoteClient
+from model.remote.layout import EngineModel, our_outputs, read_metadata, tensors_of
+from model.remote.open_inference import (
+    HEADER_LENGTH,
+    Tensor,
+    decode_answer,
+    encode_request,
+    read_object,
+)
 from model.signature import Output
 from model.tensor_data import datatype_of
 

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.landlock import restrict_files
-from model.seccomp import deny_system_calls
-from model.system_calls import (
+from model.confinement.landlock import restrict_files
+from model.confinement.seccomp import deny_system_calls
+from model.confinement.system_calls import (
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
@@ -109,7 +109,8 @@ def _run(order: dict[str, Any]) -> None:
 
 def _import_package() -> None:
     """Ours, from its own folder: the one around it is closed, and no other may pass for it."""
-    spec = importlib.util.spec_from_file_location("model", Path(__file__).with_name("__init__.py"))
+    face = Path(__file__).parents[1] / "__init__.py"
+    spec = importlib.util.spec_from_file_location("model", face)
     if spec is None or spec.loader is None:
         raise ImportError("model")
     module = importlib.util.module_from_spec(spec)

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.batch import Array
 from model.errors import ArtifactRejected
-from model.fitted import answering_method, library
+from model.estimator.fitted import answering_method, library
 
 Answers = Mapping[str, Array]
 

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from model.system_calls import system_call
+from model.confinement.system_calls import system_call
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION = 1

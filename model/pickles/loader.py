@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from model.pickle_machine import ARRAY_HEADER, ArrayHeader, BadPickle, PickleMachine, Unlisted
-from model.tree_nodes import nodes_are_sound
+from model.pickles.machine import ARRAY_HEADER, ArrayHeader, BadPickle, PickleMachine, Unlisted
+from model.pickles.tree_nodes import nodes_are_sound
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:

@@ -10,8 +10,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.pipeline import Pipeline
 
-from model.boosting import lightgbm_columns, xgboost_columns
-from model.fitted import (
+from model.estimator.boosting import lightgbm_columns, xgboost_columns
+from model.estimator.fitted import (
     column_positions,
     feature_count,
     feature_names,
@@ -20,8 +20,8 @@ from model.fitted import (
     present_steps,
     steps,
 )
-from model.spread import spreads
-from model.typical import common_words, typical_values
+from model.estimator.spread import spreads
+from model.estimator.typical import common_words, typical_values
 
 # They keep the number of columns, their order and their unit.
 FILLING = frozenset({"IterativeImputer", "KNNImputer", "SimpleImputer"})

@@ -13,7 +13,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.exceptions import TimeoutError as TransferTimedOut
 
 from model.errors import ModelError, ModelFailed, ModelTimedOut, ModelUnavailable
-from model.remote_address import RemoteAddress
+from model.remote.address import RemoteAddress
 
 # 10,000 rows with 100 probabilities each are 20 MB of JSON.
 _MOST_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Makes the list of what a pickle may name and call: `python -m model.allowed_globals`.
+"""Makes the list of what a pickle may name and call: `python -m model.pickles.allowed_globals`.
 
 It writes what `pickle_examples` has fitted as pickle and joblib, in every protocol, and notes what
 these files name and call. The result is data that a person reads: what is new in a run is looked at
@@ -15,13 +15,13 @@ from typing import Any
 
 import joblib
 
-from model.pickle_examples import examples
-from model.pickle_scanner import PickleScanner
-from model.pickles import ALLOWED_GLOBALS_FILE
+from model.pickles.examples import examples
+from model.pickles.reading import ALLOWED_GLOBALS_FILE
+from model.pickles.scanner import PickleScanner
 
 _HEADER = """\
 # What a pickle may name, and create without a call. After "call" it may be called, too.
-# Exact names only, by `python -m model.allowed_globals`. Read each new line before you keep it.
+# Exact names only, by `python -m model.pickles.allowed_globals`. Read each new line first.
 """
 
 # No estimator's file needs these, whatever some version of a library may write: they call what they

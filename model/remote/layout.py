@@ -9,7 +9,7 @@ import numpy as np
 from model.batch import Array, Batch
 from model.contract import Contract
 from model.errors import ArtifactRejected, ModelFailed
-from model.open_inference import Tensor, require_list, require_text
+from model.remote.open_inference import Tensor, require_list, require_text
 from model.signature import Feature
 from model.tensor_data import number_type
 

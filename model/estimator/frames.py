@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from model.batch import Array, Batch
-from model.columns import Column
 from model.errors import ArtifactRejected
+from model.estimator.columns import Column
 from model.signature import Feature
 
 

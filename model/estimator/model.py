@@ -8,11 +8,11 @@ from typing import Any
 import sklearn
 from sklearn.base import BaseEstimator
 
-from model.answers import answering
 from model.batch import Array, Batch
 from model.contract import Contract
-from model.fitted import require_servable, steps
-from model.intake import intake_of
+from model.estimator.answers import answering
+from model.estimator.fitted import require_servable, steps
+from model.estimator.intake import intake_of
 from model.threads import keep_to_one_thread
 
 # Names are checked by the contract. Estimators inside other estimators may still remember the

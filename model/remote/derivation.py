@@ -11,9 +11,9 @@ from model.draft import draft_contract, first_answered, require_nullable
 from model.errors import ArtifactRejected, ModelError, ModelUnavailable
 from model.example import example_candidates
 from model.outputs import sharpen_outputs
-from model.remote import RemoteEngine, RemoteModel
-from model.remote_address import RemoteAddress
-from model.remote_layout import features_of
+from model.remote.address import RemoteAddress
+from model.remote.layout import features_of
+from model.remote.model import RemoteEngine, RemoteModel
 from model.signature import Output
 from model.tensor_data import datatype_of
 

@@ -17,9 +17,9 @@ from sklearn.exceptions import InconsistentVersionWarning
 from model.compressed import inflate
 from model.errors import ArtifactRejected
 from model.needed_code import missing_module
-from model.pickle_loader import PickleLoader
-from model.pickle_machine import BadPickle, Unlisted
-from model.pickle_scanner import PickleScanner
+from model.pickles.loader import PickleLoader
+from model.pickles.machine import BadPickle, Unlisted
+from model.pickles.scanner import PickleScanner
 
 ALLOWED_GLOBALS_FILE = "allowed_globals.txt"
 

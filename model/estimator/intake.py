@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from model.batch import Array, Batch
-from model.columns import Column, learn_columns
 from model.contract import Contract
-from model.fitted import feature_count, feature_names, reads_names, reads_texts
-from model.frames import Frames, with_nan
+from model.estimator.columns import Column, learn_columns
+from model.estimator.fitted import feature_count, feature_names, reads_names, reads_texts
+from model.estimator.frames import Frames, with_nan
 
 Intake = Callable[[Batch], Any]
 

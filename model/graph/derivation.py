@@ -11,15 +11,15 @@ import numpy as np
 from model.batch import Array
 from model.contract import Contract
 from model.declaration import Declaration, reject
-from model.derivation import sharpened
 from model.draft import draft_contract, first_answered, require_nullable
 from model.engines.graph_edits import OUTPUT_PREFIX
 from model.engines.onnx_engine import OnnxEngine, feeding
 from model.engines.session import open_session
 from model.errors import ArtifactRejected
+from model.estimator.derivation import sharpened
 from model.example import example_candidates
-from model.onnx_bounds import read_graph
-from model.onnx_layout import GraphInput, in_our_words, inputs_of
+from model.graph.bounds import read_graph
+from model.graph.layout import GraphInput, in_our_words, inputs_of
 from model.outputs import describe_outputs
 from model.signature import Feature
 

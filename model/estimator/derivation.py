@@ -9,14 +9,12 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 
 from model.batch import Array
-from model.columns import Column, learn_columns
 from model.contract import Contract
 from model.declaration import Declaration, reject
 from model.draft import draft_contract, first_answered, nullable_refused
 from model.errors import ArtifactRejected
-from model.estimator import EstimatorModel
-from model.example import Row, example_candidates
-from model.fitted import (
+from model.estimator.columns import Column, learn_columns
+from model.estimator.fitted import (
     feature_count,
     feature_names,
     not_fitted,
@@ -24,6 +22,8 @@ from model.fitted import (
     require_servable,
     steps,
 )
+from model.estimator.model import EstimatorModel
+from model.example import Row, example_candidates
 from model.outputs import describe_outputs
 from model.protocol import require_complete
 from model.signature import Feature

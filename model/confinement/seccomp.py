@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 
-from model.system_calls import MACHINE, system_call
+from model.confinement.system_calls import MACHINE, system_call
 
 # Name: number on x86_64, number on aarch64.
 _DENIED = {

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.typical import centres, split_thresholds
+from model.estimator.typical import centres, split_thresholds
 
 Spread = tuple[float, float] | None
 

@@ -1,0 +1,1 @@
+"""An .onnx file as a model: what its graph says of itself, in our words."""

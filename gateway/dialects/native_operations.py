@@ -75,13 +75,17 @@ def _csv_cell(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _rows_body(contract: Contract) -> Schema:
-    shapes = {
+def _shapes(contract: Contract) -> dict[str, Schema]:
+    """The ways to write rows in an object, by the member that has them."""
+    return {
         "data": schemas.rows(contract),
         "rows": schemas.records(contract),
         "columns": schemas.columns(contract),
     }
-    objects = [schemas.members({name: shape}) for name, shape in shapes.items()]
+
+
+def _rows_body(contract: Contract) -> Schema:
+    objects = [schemas.members({name: shape}) for name, shape in _shapes(contract).items()]
     return Shared(
         schemas.of_model(contract, "Request"), {"oneOf": [schemas.rows(contract), *objects]}
     )
@@ -149,13 +153,11 @@ def _feedback_body(contract: Contract) -> Schema:
             "items": {"oneOf": [_ANY_VALUE, {"type": "array", "items": _ANY_VALUE}]},
         },
     }
-    shapes = {
-        "data": schemas.rows(contract),
-        "rows": schemas.records(contract),
-        "columns": schemas.columns(contract),
-    }
     return {
-        "oneOf": [schemas.members({name: shape, **said}, [name]) for name, shape in shapes.items()],
+        "oneOf": [
+            schemas.members({name: shape, **said}, [name])
+            for name, shape in _shapes(contract).items()
+        ],
         "anyOf": [{"required": [name]} for name in said],
     }
 

@@ -73,3 +73,21 @@ def test_a_division_by_zero_stays():
 
     assert [node.op_type for node in graph.graph.node] == ["Div", "MatMul"]
     assert graph.graph.node[1].input[0] == "divided"
+
+
+@pytest.mark.parametrize("divisor", [5e-324, 1e-319, 1e298, 1.7e308], ids=str)
+def test_what_would_lose_digits_stays(divisor):
+    """A weight divided by it is infinite, or too small to keep its digits: of 0 would come NaN."""
+    graph = graph_of([divisor, 1.0], weights=np.array([[1e-10], [1.0]]))
+    rows = np.array([[0.0, 1.0], [divisor, 1.0]])
+    [before] = ReferenceEvaluator(graph).run(None, {"rows": rows})
+    fold_divisions(graph)
+    [after] = ReferenceEvaluator(graph).run(None, {"rows": rows})
+
+    np.testing.assert_array_equal(after, before)
+    assert graph.graph.node[1].input[0] == "divided"
+
+
+def test_a_weight_of_zero_is_no_lost_digit():
+    """Features that a sparse model leaves out are divided as well."""
+    assert folded(graph_of([4.0, 1e9], weights=np.array([[1.0], [0.0]]))) == ["MatMul"]

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
 from onnx import numpy_helper
 
 from model.engines.graph_edits import read_inside
@@ -28,10 +29,19 @@ def fold_divisions(model: Any) -> None:
 
 
 def _folded(divisor: Any, factors: Any) -> Any:
-    """The factors divided row by row; None where these are no such constants."""
+    """The factors divided row by row; None where these are no such constants, or lose digits."""
     if divisor is None or factors is None:
         return None
     by, matrix = numpy_helper.to_array(divisor), numpy_helper.to_array(factors)
     if matrix.ndim != 2 or by.shape not in {(len(matrix),), (1, len(matrix))} or not by.all():
         return None
-    return numpy_helper.from_array(matrix / by.reshape(-1, 1), f"{factors.name}.divided")
+    with np.errstate(all="ignore"):
+        quotients = matrix / by.reshape(-1, 1)
+    if not _keeps_digits(quotients[matrix != 0]):
+        return None
+    return numpy_helper.from_array(quotients, f"{factors.name}.divided")
+
+
+def _keeps_digits(numbers: Any) -> bool:
+    """Whether all are as exact as their type is: none infinite, nor so small that it loses bits."""
+    return bool(np.isfinite(numbers).all() and (abs(numbers) >= np.finfo(numbers.dtype).tiny).all())

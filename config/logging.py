@@ -84,7 +84,11 @@ def gunicorn_logging(level: str) -> dict[str, Any]:
     """The logging.config dictionary that puts the standard library's loggers in the stream."""
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [structlog.stdlib.add_logger_name, *_SHARED_PROCESSORS],
+        "foreign_pre_chain": [
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            *_SHARED_PROCESSORS,
+        ],
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_text],
     }
     handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": _TEXT_STREAM}

@@ -1,11 +1,14 @@
 """Predictions that end in time, or are given up in time."""
 
 import threading
+import time
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 import structlog
 
+from gateway.causes import causes_of
 from gateway.errors import DeadlineExceeded, Overloaded
 
 log = structlog.get_logger()
@@ -39,7 +42,7 @@ class DeadlineRunner:
         if remaining_s <= 0:
             raise DeadlineExceeded("No time was left for the prediction.")
         if estimate_s < remaining_s * _INLINE_SHARE:
-            return function()
+            return _run_here(function, remaining_s)
         return self._run_in_thread(function, remaining_s)
 
     def _run_in_thread(self, function: Callable[[], T], remaining_s: float) -> T:
@@ -47,7 +50,10 @@ class DeadlineRunner:
         if len(self._abandoned) >= self._max_abandoned:
             raise Overloaded("Earlier predictions have not ended yet.", retry_after_s=5)
         work = _Work(function)
-        thread = threading.Thread(target=work.run, name="prediction", daemon=True)
+        # What a model logs there carries the id of the request, too. A copy: what is given up
+        # never sees the next request.
+        run = copy_context().run
+        thread = threading.Thread(target=run, args=(work.run,), name="prediction", daemon=True)
         thread.start()
         thread.join(remaining_s)
         if thread.is_alive():
@@ -55,6 +61,18 @@ class DeadlineRunner:
             log.warning("prediction_abandoned", abandoned=len(self._abandoned))
             raise DeadlineExceeded("Send fewer rows per call, or try again later.")
         return work.result()
+
+
+def _run_here(function: Callable[[], T], remaining_s: float) -> T:
+    started = time.perf_counter()
+    try:
+        return function()
+    except Exception as exc:
+        if time.perf_counter() - started < remaining_s:
+            raise
+        # Late: most likely Gunicorn, which ends a stuck worker, broke in wherever it stood.
+        log.warning("prediction_overran", causes=causes_of(exc))
+        raise DeadlineExceeded("Send fewer rows per call, or try again later.") from exc
 
 
 class _Work(Generic[T]):

@@ -3,7 +3,6 @@ which shares that, loads no model and nothing that models need.
 """
 
 import math
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import structlog
 
 import model
+from gateway.causes import causes_of
 from gateway.errors import (
     DeadlineExceeded,
     InvalidInput,
@@ -23,7 +23,6 @@ from gateway.errors import (
 
 log = structlog.get_logger()
 
-_MAX_CAUSES = 10
 _RETRY_AFTER_S = 5
 
 
@@ -32,29 +31,13 @@ def problem_from_model(exc: model.ModelError) -> Problem:
     for kind, problem in _PROBLEMS.items():
         if isinstance(exc, kind):
             return problem(exc)
-    log.error("model_failed", reason=str(exc), causes=_causes(exc.__cause__ or exc))
+    log.error("model_failed", reason=str(exc), causes=causes_of(exc.__cause__ or exc))
     return ModelFailed()
 
 
 def _unwell(exc: model.ModelUnwell) -> Problem:
-    log.error("model_failed", reason=str(exc), causes=_causes(exc.__cause__ or exc))
+    log.error("model_failed", reason=str(exc), causes=causes_of(exc.__cause__ or exc))
     return ModelUnavailable("The model says that it is not well.", retry_after_s=_RETRY_AFTER_S)
-
-
-def _causes(exc: BaseException) -> list[dict[str, Any]]:
-    """What was raised and where, the first cause last; the whole traceback without its texts."""
-    # Models quote their input in the texts of their exceptions, and inputs are not logged.
-    causes: list[dict[str, Any]] = []
-    cause: BaseException | None = exc
-    while cause is not None and len(causes) < _MAX_CAUSES:
-        causes.append({"error": type(cause).__name__, "frames": _frames(cause)})
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return causes
-
-
-def _frames(exc: BaseException) -> list[str]:
-    frames = traceback.extract_tb(exc.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}" for frame in frames]
 
 
 def _refused(exc: model.Refused) -> Problem:

@@ -116,7 +116,6 @@ class RequestClock:
         current = RequestContext(request._get_current_object(), self._deadline_s)  # type: ignore[attr-defined]  # werkzeug's proxies have it
         _current.set(current)
         # Whatever is logged on the way carries the id that the caller is told.
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=current.request_id)
         if current.waited_s > self._max_wait_s:
             facts = {"waited_ms": round(current.waited_s * 1000)}
@@ -140,6 +139,8 @@ class RequestClock:
             _drain(environ)
             if not quiet:
                 _write(event, current)
+            # What the server itself logs between two requests belongs to neither.
+            structlog.contextvars.clear_contextvars()
 
         response.call_on_close(close)
         return response

@@ -119,7 +119,7 @@ class ServedModel:
             outputs = model.predict(batch)
         except (Refused, ModelUnavailable, ModelTimedOut, ModelFailed):
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # It would end the worker, and everybody's calls.
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
         require_complete(outputs, batch.row_count)
         return outputs
@@ -135,7 +135,7 @@ class ServedModel:
             self._model.send_feedback(batch, reward, truth)
         except (Refused, ModelUnavailable, ModelTimedOut, ModelFailed):
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             raise ModelFailed(f"{self.name} {self.version} raised {type(exc).__name__}") from exc
 
     def health_status(self) -> Mapping[str, Any] | None:

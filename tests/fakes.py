@@ -1,5 +1,6 @@
 """Small real models, and estimators that misbehave on purpose."""
 
+import sys
 import threading
 import time
 from pathlib import Path
@@ -63,6 +64,15 @@ class HeldEstimator(SlowEstimator):
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         if features[0, 0] > 100:
             self.let_go.wait(60)
+        return super().predict(features)
+
+
+class LeavingEstimator(SlowEstimator):
+    """Ends the process where the first feature is above 100."""
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        if features[0, 0] > 100:
+            sys.exit("enough")
         return super().predict(features)
 
 

@@ -73,7 +73,8 @@ def main() -> None:
         log.exception("failed", request_id="r")
         gunicorn.exception("Exception in worker process")
     log.info("long", text="a" * 100_000, other="b" * 100_000)
-    logging.getLogger("sqlalchemy").warning("of a library")
+    with structlog.contextvars.bound_contextvars(request_id="r"):
+        logging.getLogger("sqlalchemy").warning("of a library")
     logging.getLogger("sqlalchemy").info("not logged")
     logging.getLogger("gunicorn.error").info("%d", "a wrong argument")
     log.info("last")

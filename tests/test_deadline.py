@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from app_fixture import make_app
-from fakes import HeldEstimator, SlowEstimator
+from fakes import HeldEstimator, LeavingEstimator, SlowEstimator
+from structlog.contextvars import bind_contextvars, bound_contextvars, get_contextvars
+from structlog.testing import capture_logs
 
 from gateway.deadline import DeadlineRunner
 from gateway.errors import DeadlineExceeded, Overloaded
@@ -32,6 +34,51 @@ def test_results_and_exceptions_pass_through(estimate_s: float) -> None:
     assert runner.run(lambda: None, estimate_s=estimate_s, remaining_s=60) is None
     with pytest.raises(KeyError, match="of the function's own"):
         runner.run(fail, estimate_s=estimate_s, remaining_s=60)
+
+
+def test_what_fails_late_was_late(blocker: threading.Event) -> None:
+    """Gunicorn ends a stuck worker by an exception, which is no fault of the model's own."""
+
+    def fail_late() -> None:
+        blocker.wait(0.02)
+        fail()
+
+    with capture_logs() as events, pytest.raises(DeadlineExceeded) as late:
+        DeadlineRunner(1).run(fail_late, estimate_s=0, remaining_s=0.01)
+
+    assert isinstance(late.value.__cause__, KeyError)
+    assert [event["event"] for event in events] == ["prediction_overran"]
+    assert events[0]["causes"][0]["error"] == "KeyError"
+
+
+def test_what_is_logged_in_another_thread_has_the_requests_id() -> None:
+    """And what is noted there reaches nobody else's request."""
+
+    def bound() -> dict[str, object]:
+        found = dict(get_contextvars())
+        bind_contextvars(request_id="of another")
+        return found
+
+    with bound_contextvars(request_id="of this"):
+        in_thread = DeadlineRunner(1).run(bound, estimate_s=60, remaining_s=60)
+
+        assert in_thread == get_contextvars() == {"request_id": "of this"}
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.3], ids=["inline", "in a thread"])
+def test_a_model_that_would_end_the_worker_fails(tmp_path: Path, duration_s: float) -> None:
+    """500 for its caller, with an event that names it; the next call is answered."""
+    gateway = make_app(
+        tmp_path,
+        models={"leaving": LeavingEstimator(duration_s)},
+        server={"request_deadline_s": 3.0},
+    )
+    with capture_logs() as events:
+        left = gateway.predict([[101, 1]], "/predict")
+
+    assert (left.status_code, left.json["code"]) == (500, "model_failed")
+    assert (events[-1]["event"], events[-1]["model"]) == ("request_finished", "leaving")
+    assert gateway.predict([[1, 1]], "/predict").status_code == 200
 
 
 @pytest.mark.parametrize(("estimate_s", "inline"), [(0.0, True), (2.99, True), (3.0, False)])

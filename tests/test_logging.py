@@ -96,6 +96,8 @@ def test_gunicorn_and_libraries_join_the_stream(events: list[dict[str, Any]]) ->
         *("gunicorn.error", "gunicorn.error", "sqlalchemy")
     ]
     assert by_logger[0]["event"].startswith("Booting worker with pid: 1x\r\n")
+    # What a library or a model logs within a request carries its id, as ours does.
+    assert [event.get("request_id") for event in by_logger] == [None, None, "r"]
     assert not [event for event in events if "not" in event["event"]]
 
 

@@ -210,6 +210,13 @@ def test_stuck_worker_is_replaced(hostile: Stack, hostile_token: str) -> None:
         answered(hostile, lambda: client.post(PREDICT, content=EXAMPLE_BODY, headers=headers), 200)
 
     assert stuck.json()["code"] in ("bad_gateway", "deadline_exceeded")
+    # Whoever is called at night learns which partner and model it was, and where it stood.
+    request_id = stuck.headers["X-Request-ID"]
+    told = {one["event"]: one for one in hostile.events() if one.get("request_id") == request_id}
+    event = told["request_finished"]
+    assert (event["status"], event["code"]) == (504, "deadline_exceeded")
+    assert (event["partner"], event["model"]) == ("steady", "stuck")
+    assert "hostile_models.py" in str(told["prediction_overran"]["causes"])
 
 
 def test_corrupt_artifact_fails_alone(hostile: Stack, hostile_token: str) -> None:

@@ -11,9 +11,11 @@ from gunicorn.http import get_parser
 from gunicorn.http.wsgi import create
 from hypothesis import given
 from hypothesis import strategies as st
+from request_corpus import corpus
 
 from gateway.plain_request import PlainReader, PlainRequest
 
+CORPUS = corpus()
 SERVER = "/run/app.sock"
 BODY = b'{"data":[[1.5]]}'
 HEAD = (
@@ -159,6 +161,18 @@ def test_no_damage_makes_it_say_something_else(data: st.DataObject) -> None:
 
         if found is not None:
             _assert_same(sent, found)
+
+
+@pytest.mark.parametrize("sent", CORPUS.values(), ids=CORPUS)
+def test_requests_that_servers_have_read_wrongly(sent: bytes) -> None:
+    """As Gunicorn reads them, or not at all, also with the fields that a proxy adds (SEC-77)."""
+    for one in (sent, sent.replace(b"\r\n", b"\r\nHost: a\r\nX-Forwarded-Proto: https\r\n", 1)):
+        with _pair() as (ours, theirs):
+            theirs.shutdown(socket.SHUT_WR)
+            found = _read(one, ours)
+
+            if found is not None:
+                _assert_same(one, found)
 
 
 def test_a_large_body_is_read_as_it_comes() -> None:

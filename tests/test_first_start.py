@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 from cli_fixtures import Shell
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from edge_server import installed
+from own_certificate import own_certificate
 
 from examples.breast_cancer import train
 from gateway.auth.keys import make_signing_key, write_private_key
@@ -150,29 +147,6 @@ def test_passwords_stay(tmp_path: Path) -> None:
 
 
 # nginx.
-
-
-def own_certificate(folder: Path, *names: str, ends: datetime, other_key: bool = False) -> Path:
-    """A certificate as an operator mounts it."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(ends - timedelta(days=90))
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectAlternativeName(map(x509.DNSName, names)), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    kept = ec.generate_private_key(ec.SECP256R1()) if other_key else key
-    pem = kept.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "server.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "server.key").write_bytes(pem)
-    return folder
 
 
 LATER = datetime.now(UTC) + timedelta(days=60)

@@ -1,11 +1,16 @@
 """The manifests: the restricted Pod Security Standard, and what it does not ask for."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from own_certificate import own_certificate
+
+from gateway.cli import main
 
 BASE = Path(__file__).parents[1] / "deploy" / "kubernetes" / "base"
 # What the standard allows a pod to mount.
@@ -31,6 +36,19 @@ def pods() -> dict[str, dict[str, Any]]:
 def containers(pod: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from pod.get("initContainers", [])
     yield from pod["containers"]
+
+
+def container_of(pod: str, name: str) -> dict[str, Any]:
+    return next(one for one in containers(pods()[pod]) if one["name"] == name)
+
+
+def environment(container: dict[str, Any]) -> dict[str, str]:
+    """What a container is told: the settings of all, and its own."""
+    shared = of_kind("ConfigMap")
+    told: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        told |= shared[source["configMapRef"]["name"]]["data"]
+    return told | {one["name"]: one["value"] for one in container.get("env", [])}
 
 
 def test_every_file_is_in_the_base() -> None:
@@ -134,3 +152,45 @@ def test_there_is_always_one_and_they_are_spread() -> None:
     for name in DEPLOYMENTS:
         keys = {spread["topologyKey"] for spread in pods()[name]["topologySpreadConstraints"]}
         assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_edge_is_written_with_what_its_container_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no file of a container that it stands beside: no password, no key."""
+    edge = container_of(name, "edge-files")
+    for variable, value in environment(edge).items():
+        monkeypatch.setenv(variable, value)
+    later = datetime.now(UTC) + timedelta(days=60)
+    own = own_certificate(tmp_path / "own", "gateway.example.com", ends=later)
+    places = {"/edge": str(tmp_path), "/own-certificate": str(own)}
+    done = CliRunner().invoke(main, [places.get(word, word) for word in edge["args"]])
+
+    assert done.exit_code == 0, done.output
+    assert (
+        "server_name gateway.example.com;"
+        in (tmp_path / "nginx" / "place" / "server.conf").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("pod", "container"),
+    [("gateway", "gateway"), ("token-service", "token-service"), ("prepare", "prepare")],
+)
+def test_passwords_are_named_where_they_are_mounted(pod: str, container: str) -> None:
+    """A path that is not there stops the start."""
+    found = container_of(pod, container)
+    mounts = [mount["mountPath"] for mount in found["volumeMounts"]]
+    files = [value for name, value in environment(found).items() if name.endswith("_FILE")]
+
+    assert len(files) == 2
+    assert all(any(file.startswith(f"{mount}/") for mount in mounts) for file in files)
+
+
+def test_nginx_counts_the_workers_that_there_are() -> None:
+    """How many predictions it lets wait is so many for each."""
+    arguments = container_of("gateway", "gateway")["args"]
+    told = environment(container_of("gateway", "edge-files"))
+
+    assert told["GATEWAY_SERVER__WORKERS"] == arguments[arguments.index("--workers") + 1]

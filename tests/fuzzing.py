@@ -243,7 +243,7 @@ def _run(names: list[str], seed: int, cases: int, seconds: float, current: str) 
 
 
 def _fuzz_one(name: str, chance: random.Random, cases: int, seconds: float, file: Any) -> None:
-    seeds = [*SEEDS[name], *(path.read_bytes() for path in CORPUS.glob(f"{name}-*"))]
+    seeds = [*SEEDS[name], *(path.read_bytes() for path in sorted(CORPUS.glob(f"{name}-*")))]
     started, done, memory_kb = time.monotonic(), 0, _most_memory_kb()
     while done < cases or time.monotonic() - started < seconds:
         body = mutated(chance.choice(seeds), seeds, chance)

@@ -66,7 +66,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"]
         _run_as(user, folder, *initdb, "-E", "UTF8", "--no-locale")
         settings = " ".join(f"-c {setting}" for setting in _FAST)
-        control = [programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "30"]
+        control = [programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "120"]
         _run_as(user, folder, *control, "-o", f"{settings} -k {name}", "start")
         try:
             yield PostgresServer(programs, folder)
@@ -75,7 +75,7 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 def _run_as(user: int | None, folder: Path, *command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder, timeout=180)
 
 
 def _user(folder: Path) -> int | None:

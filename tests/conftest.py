@@ -17,6 +17,8 @@ from gateway.control.tables import metadata
 # Settings of the shell that runs the tests must not decide what they see.
 for _name in [name for name in os.environ if name.startswith("GATEWAY_")]:
     del os.environ[_name]
+for _name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)
 
 # A test run that was started in the background ignores Ctrl-C, and what it starts would too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -339,6 +339,39 @@ def test_a_class_that_is_not_well_is_unavailable(served: AppFixture, mood: int) 
     assert served.client.get(STATUS, headers=served.bearer()).status_code == 200
 
 
+def test_a_class_that_is_not_well_is_not_ready(tmp_path: Path) -> None:
+    """Where one model is asked after; the worker goes on for it and for all others."""
+    gateway = make_app(tmp_path)
+    (source := tmp_path / "unwell").mkdir()
+    (source / "Model.py").write_text(SLOW_HEALTH.replace("threading.Event().wait(5)", "1 / 0"))
+    (source / "model.toml").write_text(ONLY_JSON)
+    add_folder(gateway.control, "unwell", source)
+    gateway.refresh()
+
+    def statuses(*paths: str) -> set[int]:
+        headers = gateway.bearer()
+        return {gateway.client.get(path, headers=headers).status_code for path in paths}
+
+    model, deployment = "/v2/models/unwell", "/seldon/models/unwell"
+    answer = gateway.predict({"jsonData": 2}, f"{deployment}/api/v1.0/predictions")
+
+    assert statuses(f"{model}/ready", f"{model}/versions/1/ready") == {503}
+    assert statuses(f"{deployment}/ready", "/seldon/unwell/ready") == {503}
+    assert statuses(f"{deployment}/live", "/seldon/unwell/health/ping", model) == {200}
+    assert statuses("/readyz", "/ready", "/v2/health/ready", "/v2/models/wine/ready") == {200}
+    assert answer.json["jsonData"] == {"a": 2}
+
+
+@pytest.mark.parametrize("path", ["/v2/models/echo/ready", "/seldon/echo/ready"])
+def test_a_class_that_is_well_is_ready(served: AppFixture, path: str) -> None:
+    """Whatever it says of itself beside that."""
+    in_mood(served, 6)
+    response = served.client.get(path, headers=served.bearer())
+    in_mood(served, 5)
+
+    assert response.status_code == 200
+
+
 def test_a_health_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     """At the deadline of the model, as a prediction would be."""
     gateway = make_app(tmp_path)

@@ -70,8 +70,10 @@ def metadata(call: Call) -> Reply:
 
 
 def model_ready(call: Call) -> Reply:
-    """A model that is not ready is a problem, and so a status other than 200."""
-    return _json({"name": call.model().name, "ready": True})
+    """A model that is not ready, or says that it is not well, is a problem: no status of 200."""
+    model = call.model()
+    call.health_status(model)
+    return _json({"name": model.name, "ready": True})
 
 
 def infer(call: Call) -> Reply:

@@ -110,6 +110,7 @@ def model_ready(contract: Contract) -> Operation:
         TAG,
         f"Is {contract.model_name} ready",
         {200: Answer("It is; any other status says that it is not.", (Body(JSON, answer),))},
+        description="503, also where the model's own code says that it is not well.",
     )
 
 

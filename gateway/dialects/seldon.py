@@ -60,9 +60,15 @@ def ready(call: Call) -> Reply:
     return Reply(b"ready", TEXT)
 
 
-def deployment_ready(call: Call) -> Reply:
+def deployment_live(call: Call) -> Reply:
     """Whether one model serves; needs a token, for it tells which models there are."""
     call.model()
+    return Reply(b"ready", TEXT)
+
+
+def deployment_ready(call: Call) -> Reply:
+    """Whether it is well, too, as far as it says: what Seldon calls full health checks."""
+    call.health_status(call.model())
     return Reply(b"ready", TEXT)
 
 
@@ -195,11 +201,19 @@ DIALECT = Dialect(
             "read",
             deployment_ready,
             operation=operations.deployment_ready,
-            aliases=tuple(
-                path
-                for under in _UNDER[1:]
-                for end in ("/ready", "/live", "/health/ping")
-                if (path := under + end) != f"{_DEPLOYMENT}/ready"
+            aliases=("/seldon/<model_name:model_name>/ready",),
+        ),
+        Endpoint(
+            "deployment_live",
+            (f"{_DEPLOYMENT}/live",),
+            "GET",
+            "read",
+            deployment_live,
+            operation=operations.deployment_live,
+            aliases=(
+                f"{_DEPLOYMENT}/health/ping",
+                "/seldon/<model_name:model_name>/live",
+                "/seldon/<model_name:model_name>/health/ping",
             ),
         ),
         _endpoint(

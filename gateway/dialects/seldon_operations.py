@@ -146,6 +146,16 @@ def deployment_ready(contract: Contract) -> Operation:
         TAG,
         f"Is {contract.model_name} ready, for probes that have a token",
         {200: Answer("It is.", (Body(PLAIN, {"const": "ready"}),))},
+        description="503, also where the model's own code says that it is not well.",
+    )
+
+
+def deployment_live(contract: Contract) -> Operation:
+    """GET /seldon/…/live."""
+    return Operation(
+        TAG,
+        f"Does {contract.model_name} serve, for probes that have a token",
+        {200: Answer("It does, well or not.", (Body(PLAIN, {"const": "ready"}),))},
     )
 
 

@@ -139,8 +139,6 @@ class RequestClock:
             _drain(environ)
             if not quiet:
                 _write(event, current)
-            # What the server itself logs between two requests belongs to neither.
-            structlog.contextvars.clear_contextvars()
 
         response.call_on_close(close)
         return response

@@ -71,6 +71,13 @@ class GatewayWorker(SyncWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         """Answer one request, by the short way if it is a plain one."""
         try:
+            self._handle(listener, client, addr)
+        finally:
+            # What the server itself logs between two requests belongs to neither.
+            structlog.contextvars.clear_contextvars()
+
+    def _handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        try:
             came = client.recv(FIRST_BYTES)
         except OSError:
             came = b""

@@ -206,6 +206,16 @@ def test_a_refusal_reaches_who_is_still_sending(server: Server, chunked: bool) -
     assert json.loads(answer)["code"] == "unauthenticated"
 
 
+def test_what_is_logged_of_an_answer_has_its_id(server: Server) -> None:
+    """Of one that broke off, too; what the server logs afterwards belongs to no request."""
+    _, headers, _ = server.send(b"GET /livez?break_off HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    refused = server.send(b"\0\r\n\r\n")[1]["X-Request-ID"]
+    events = {event["event"]: event for event in server.log()}
+
+    assert events["answer_broken_off"]["request_id"] == headers["X-Request-ID"]
+    assert events["request_refused_by_server"]["request_id"] == refused
+
+
 def test_the_worker_starts_and_stops_the_service(server: Server) -> None:
     """Its background work begins after the fork, and ends with it; the stream stays JSON."""
     assert (server.folder / "started").exists()
@@ -214,4 +224,6 @@ def test_the_worker_starts_and_stops_the_service(server: Server) -> None:
 
     assert (server.folder / "stopped").exists()
     assert {"event", "level", "timestamp"} <= set(server.log()[-1])
+    [exiting] = [event for event in server.log() if event["event"].startswith("Worker exiting")]
+    assert "request_id" not in exiting
     assert server.process.returncode == 0

@@ -194,9 +194,9 @@ def test_a_memory_map_becomes_an_array(tmp_path):
 @pytest.mark.parametrize(
     ("estimator", "field", "value"),
     [
-        (RandomForestClassifier(2), "left_child", 10_000),
-        (RandomForestClassifier(2), "right_child", 0),
-        (RandomForestClassifier(2), "feature", 99),
+        (RandomForestClassifier(2, random_state=0), "left_child", 10_000),
+        (RandomForestClassifier(2, random_state=0), "right_child", 0),
+        (RandomForestClassifier(2, random_state=0), "feature", 99),
         (HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=1), "left", 10_000),
         (HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=1), "right", 0),
     ],

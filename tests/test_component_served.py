@@ -58,14 +58,14 @@ def test_a_refusal_of_the_model_reaches_its_caller(
 def test_a_failure_is_told_to_the_log_only(talkative: AppFixture, mood: int, error: str) -> None:
     """500 with a constant; the log has each cause with its lines of code, and no text of it."""
     with capture_logs() as events:
-        response = talkative.predict([[mood, 987654]], PREDICT)
+        response = talkative.predict([[mood, 987654.25]], PREDICT)
     failed = next(event for event in events if event["event"] == "model_failed")
 
     assert response.status_code == 500
     assert response.json["detail"] == "The failure has been logged under this request id."
     assert failed["causes"][0]["error"] == error
     assert any("Talkative.py" in frame for frame in failed["causes"][0]["frames"])
-    assert "987654" not in str(events)
+    assert "987654.25" not in str(events)
 
 
 def test_every_cause_of_a_failure_is_logged(talkative: AppFixture) -> None:

@@ -269,7 +269,7 @@ def test_the_models_failure_is_not_told(tmp_path: Any) -> None:
     assert response.status_code == 500
     assert response.json["error_code"] == "INTERNAL_ERROR"
     assert "stack_trace" not in response.json
-    assert "101" not in response.text
+    assert "101.0" not in response.text
 
 
 def test_without_a_default_model_it_says_so(tmp_path: Any) -> None:

@@ -473,13 +473,13 @@ def test_scopes_hold(shared_gateway: AppFixture) -> None:
 
 
 def test_the_models_own_words_stay_inside(strange: AppFixture) -> None:
-    """seldon-core 1.17.1 sends str(exception) to the caller, who must not read 101 here."""
+    """seldon-core 1.17.1 sends str(exception) to the caller, who must not read 101.0 here."""
     response = strange.predict(
         {"data": {"ndarray": [[101.0, 1.0]]}}, "/seldon/moody/api/v1.0/predictions"
     )
     body = refused(response, 500, "model_failed")
 
-    assert "101" not in json.dumps(body["status"])
+    assert "101.0" not in json.dumps(body["status"])
 
 
 def test_a_type_error_inside_the_model_runs_it_once(strange: AppFixture) -> None:

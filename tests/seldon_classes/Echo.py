@@ -38,7 +38,7 @@ class Echo:
         rewards = {5: "well", 6: {"queue": 3}, 7: None, 8: False}
         reward = self.feedback[-1][1] if self.feedback else 5
         if reward == 9:
-            raise ValueError(self.feedback[-1][0] + str(4700 + 11))
+            raise ValueError(self.feedback[-1][0] + " gr" + "owls")
         if reward == 10:
             raise SystemExit
         return rewards.get(reward, "well")

@@ -88,6 +88,4 @@ def load(module: str) -> Any:
     except ModuleNotFoundError as exc:
         if exc.name != "pyarrow":
             raise
-        raise ScoringFailed(
-            "Parquet and Arrow files need pyarrow: pip install 'model-gateway[arrow]'."
-        ) from exc
+        raise ScoringFailed("Parquet and Arrow files need pyarrow: pip install pyarrow.") from exc

@@ -58,6 +58,8 @@ class _Section(BaseModel):
 
 
 class ServerSettings(_Section):
+    """How requests come in, and what one may cost."""
+
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8000"
     workers: Count = 1
     base_url: HttpUrl = "http://localhost:8000"
@@ -79,6 +81,8 @@ class ServerSettings(_Section):
 
 
 class AuthSettings(_Section):
+    """Access tokens: made by the token service, checked by the workers."""
+
     issuer: str = ""
     # Without an audience, tokens made for other services would be accepted (RFC 8725 3.9).
     audience: Annotated[str, Field(min_length=1, pattern=r"\S")] = "model-gateway"
@@ -89,6 +93,8 @@ class AuthSettings(_Section):
 
 
 class ControlSettings(_Section):
+    """Where the control store is, and how often workers look at it."""
+
     database_url: str = ""
     password_file: str = ""
     status_url: str = ""
@@ -96,6 +102,8 @@ class ControlSettings(_Section):
 
 
 class LimitSettings(_Section):
+    """Where calls are counted, and what is admitted while that place is away."""
+
     storage: Annotated[str, Field(pattern=r"^(memory://|rediss?://|redis\+unix://)")] = "memory://"
     password_file: str = ""
     timeout_s: Annotated[float, Field(gt=0, le=1)] = 0.05
@@ -113,6 +121,8 @@ class LimitSettings(_Section):
 
 
 class ModelSettings(_Section):
+    """Which models there are to serve, and whose signatures count."""
+
     directory: str = ""
     default: str = ""
     retired_for_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 86_400.0
@@ -121,15 +131,21 @@ class ModelSettings(_Section):
 
 
 class DocsSettings(_Section):
+    """What partners and visitors can read."""
+
     openapi: bool = True
     page: bool = True
 
 
 class SageMakerSettings(_Section):
+    """For `gateway serve` alone."""
+
     # Empty: nobody. Only `gateway serve` reads this, and does not start without it.
     partner: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")] = ""
     plan: str = "unlimited"
 
 
 class LogSettings(_Section):
+    """What is written down."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"

@@ -55,6 +55,15 @@ class Inference:
         """Every active model, served or failed, in order."""
         return self._models.names()
 
+    def usable_names(self) -> list[str]:
+        """Those of them that the caller may use: read, or predict with."""
+        caller = context().caller
+        return [
+            name
+            for name in self.model_names()
+            if caller.may("read", name) or caller.may("predict", name)
+        ]
+
     def default_model_name(self) -> str:
         """The configured model, else the only one.
 

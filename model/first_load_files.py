@@ -58,6 +58,7 @@ def write_order(  # noqa: PLR0913, PLR0917  # As they are given.
 
 
 def read_order(folder: Path) -> Order:
+    """What `write_order` put into the folder."""
     order = json.loads((folder / _ORDER_FILE).read_bytes())
     source = folder / _FILES_FOLDER
     files = {path: (source / path).read_bytes() for path in files_below(source)}
@@ -78,6 +79,7 @@ def write_result(folder: Path, contract: Contract, golden: Mapping[str, list[Any
 
 
 def write_engines(folder: Path, choice: EngineChoice) -> None:
+    """Leave the compiled forms, then what is said of them."""
     for path, data in choice.files.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(data)

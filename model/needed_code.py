@@ -43,6 +43,7 @@ def _package(key: str) -> str:
 
 
 def missing_module(filename: str, module: str) -> str:
+    """The refusal of a file that names a module which is not here."""
     return (
         f"{filename} needs the Python module {ascii(module)[:100]}, which is not installed here;"
         " install it, and add the model again."

@@ -26,6 +26,7 @@ def members(where: str, value: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def listed(where: str, value: Any) -> list[Any]:
+    """A list. This and the following refuse the version as `damaged` does, saying where."""
     if not isinstance(value, list):
         damaged(f"{where} is no list")
     return value
@@ -50,6 +51,7 @@ def whole_number(where: str, value: Any) -> int:
 
 
 def finite_number(where: str, value: Any) -> float:
+    """A number that a double can hold; true and false are none."""
     # A whole number stays one, so that what was written comes back exactly.
     if type(value) not in {int, float} or not abs(value) <= _MOST:
         damaged(f"{where} is no finite number")

@@ -49,6 +49,13 @@ class ProvenVersion:
 
 
 class ModelStore:
+    """Adds versions to a folder and reads them back, each as it was added or not at all.
+
+    Args:
+        now: what `added_at` of a new version says.
+        signatures: which versions are opened; by default those unsigned, too.
+    """
+
     def __init__(
         self,
         directory: Path,

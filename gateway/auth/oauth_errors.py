@@ -66,6 +66,8 @@ class InvalidScope(OAuthError):
 
 
 class TemporarilyUnavailable(OAuthError):
+    """Neither grant nor refusal: counts, keys or the control store are away. `reason` is logged."""
+
     error = "temporarily_unavailable"
     status_code = 503
 

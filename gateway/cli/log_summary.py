@@ -27,6 +27,8 @@ ELSEWHERE = "elsewhere"
 
 @dataclass(slots=True)
 class PartnerTally:
+    """Of one partner: refused are its calls that got 4xx, failed those that got 5xx."""
+
     requests: int = 0
     rows: int = 0
     refused: int = 0

@@ -50,6 +50,7 @@ class Rate:
         self.size = 0
 
     def update(self, done: Done, size: int) -> None:
+        """Take in how far the job is in a file of `size` bytes; 0 is unknown."""
         if self._from is None:
             # What an earlier run did was not done at this rate.
             self._from = done

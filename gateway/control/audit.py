@@ -10,6 +10,8 @@ from gateway.control.tables import audit
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
+    """One change: `revision` is the one that holds it, `at` in seconds since 1970."""
+
     id: int
     at: float
     actor: str

@@ -26,12 +26,15 @@ class Change:
         ).scalar_one()
 
     def run(self, statement: Any) -> None:
+        """Make a part of the change."""
         self.connection.execute(statement)
 
     def find(self, table: Table, condition: Any) -> Row[Any] | None:
+        """The first row like that, as this change sees it."""
         return self.connection.execute(select(table).where(condition)).first()
 
     def finish(self, actor: str, action: str, target: str) -> None:
+        """Leave the audit row; the last thing before the transaction ends."""
         self.run(
             insert(audit).values(
                 at=self.now,

@@ -19,6 +19,8 @@ LAST_USED_RESOLUTION_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Partner:
+    """Who may call. `created_at` is in seconds since 1970, as all times here."""
+
     name: str
     client_id: str
     plan: str

@@ -117,12 +117,7 @@ class RequestCall:
         return self._exchange.write(table)
 
     def model_names(self) -> list[str]:
-        principal = context().caller
-        return [
-            name
-            for name in self._inference.model_names()
-            if principal.may("read", name) or principal.may("predict", name)
-        ]
+        return self._inference.usable_names()
 
     def ready_version(self, model_name: str) -> str | None:
         return self._inference.ready_version(model_name)

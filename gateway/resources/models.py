@@ -8,7 +8,6 @@ from flask_restful import Resource
 
 from gateway.dialects import native, tensorflow_serving
 from gateway.inference import Inference
-from gateway.request_context import context
 from gateway.wire.encode import encode_json
 from gateway.wire.media_type import JSON
 from model import ServedModel
@@ -21,13 +20,7 @@ class Models(Resource):  # type: ignore[misc]  # flask_restful has no types
         self._inference = inference
 
     def get(self) -> Response:
-        principal = context().caller
-        names = [
-            name
-            for name in self._inference.model_names()
-            if principal.may("read", name) or principal.may("predict", name)
-        ]
-        return Response(encode_json({"models": names}), content_type=JSON)
+        return Response(encode_json({"models": self._inference.usable_names()}), content_type=JSON)
 
 
 class ModelContract(Resource):  # type: ignore[misc]  # flask_restful has no types

@@ -20,6 +20,7 @@ _RETRY_AFTER_S = 1
 
 
 def add_repository(app: Flask, repository: Repository) -> None:
+    """Route the two calls that change which models serve."""
     api = JsonApi(app)
     given = {"resource_class_args": (repository,)}
     api.add_resource(LoadModel, LOAD_RULE, endpoint="load", **given)

@@ -85,6 +85,7 @@ def _transformed(final: Any, values: Any) -> Array:
 
 
 def predicts_most_probable(final: Any) -> bool:
+    """Whether its predict is the class of the highest probability, so that it is asked once."""
     if library(final) == "lightgbm":
         # So does LightGBM, unless its objective is a function, whose answers are no probabilities.
         return isinstance(final.objective_, str)

@@ -79,6 +79,7 @@ def _require_fitted(part: Any) -> None:
 
 
 def not_fitted(estimator: Any) -> str:
+    """The refusal of an estimator that learned nothing yet."""
     return f"The {type(estimator).__name__} is not fitted: call fit before saving it."
 
 
@@ -142,6 +143,7 @@ def feature_names(estimator: Any) -> list[str] | None:
 
 
 def feature_count(estimator: Any) -> int | None:
+    """How many columns it was trained on, where that is known."""
     for one in (estimator, *readers(estimator)):
         count = getattr(one, "n_features_in_", None)
         if count is not None:

@@ -119,6 +119,7 @@ def _damaged(filename: str, cause: BaseException) -> str:
 
 
 def version_skew(filename: str, warning: InconsistentVersionWarning) -> str:
+    """The refusal of a file that another version of scikit-learn saved."""
     saved_by, here = warning.original_sklearn_version, warning.current_sklearn_version
     return (
         f"{filename} was saved by scikit-learn {saved_by}, this is {here}; "

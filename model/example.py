@@ -78,8 +78,11 @@ def _typical(feature: Feature, column: Column) -> Any:
     value = column.typical
     if not isinstance(value, _TYPES[feature.datatype]):
         value = _ZERO[feature.datatype]
-    if feature.datatype in {"FP64", "INT64"}:
-        value = float(value) if feature.datatype == "FP64" else round(value)
+    if feature.datatype == "INT64":
+        value = round(value)
+    if feature.datatype == "FP64" and feature.categories is None:
+        # For people to read and paste: 5.95, not 5.950000047683716.
+        value = float(f"{value:.4g}")
     return _within(feature, value)
 
 

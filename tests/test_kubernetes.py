@@ -194,3 +194,32 @@ def test_nginx_counts_the_workers_that_there_are() -> None:
     told = environment(container_of("gateway", "edge-files"))
 
     assert told["GATEWAY_SERVER__WORKERS"] == arguments[arguments.index("--workers") + 1]
+
+
+def test_the_overlay_says_where_every_store_is() -> None:
+    """No host of an example is left for somebody to find out at night."""
+    folder = BASE.parent / "overlays" / "example"
+    patched = {
+        (patch["kind"], patch["metadata"]["name"], container["name"], one["name"])
+        for patch in yaml.safe_load_all((folder / "database.yaml").read_text())
+        for container in patch["spec"]["template"]["spec"]["containers"]
+        for one in container["env"]
+    }
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    [settings] = [one for one in kustomization["configMapGenerator"] if one["name"] == "settings"]
+    merged = {literal.partition("=")[0] for literal in settings["literals"]}
+
+    assert {"path": "database.yaml"} in kustomization["patches"]
+    assert set(examples_of(of_kind("ConfigMap")["settings"]["data"])) == merged
+    assert patched == {
+        (kind, name, container["name"], variable)
+        for kind in ("Deployment", "Job")
+        for name, owner in of_kind(kind).items()
+        for container in containers(owner["spec"]["template"]["spec"])
+        for variable in examples_of({one["name"]: one["value"] for one in container.get("env", [])})
+    }
+
+
+def examples_of(told: dict[str, str]) -> list[str]:
+    """The names of what has the host of an example."""
+    return [name for name, value in told.items() if ".example.com" in value]

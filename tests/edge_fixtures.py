@@ -36,5 +36,5 @@ def limited() -> Iterator[EdgeServer]:
 
 @pytest.fixture
 def client(edge: EdgeServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=edge.url, verify=edge.trust()) as client:
+    with httpx.Client(base_url=edge.url, verify=edge.trust(), timeout=30) as client:
         yield client

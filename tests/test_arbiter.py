@@ -49,7 +49,9 @@ class Master:
         answered, until = set(), time.monotonic() + 60
         while not condition():
             assert time.monotonic() < until, (self.folder / "log").read_text()
-            with httpx.Client(transport=transport, base_url="http://localhost") as client:
+            with httpx.Client(
+                transport=transport, base_url="http://localhost", timeout=30
+            ) as client:
                 response = client.get("/")
             assert response.status_code == 200
             answered.add(int(response.text))

@@ -212,7 +212,7 @@ def test_post_is_not_sent_twice() -> None:
     with running_edge(upstreams=False) as server, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(server.layout.predictions_socket))
         listener.listen()
-        listener.settimeout(10)
+        listener.settimeout(30)
         with server.connect() as connection:
             connection.sendall(post(b"/predict", b"Content-Length: 0"))
             listener.accept()[0].close()

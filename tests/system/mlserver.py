@@ -88,5 +88,6 @@ class MLServer:
             ],
             "outputs": [{"name": "predict"}, {"name": "predict_proba"}],
         }
-        response = httpx.post(f"{self.url}/v2/models/wine/infer", json=request).raise_for_status()
+        response = httpx.post(f"{self.url}/v2/models/wine/infer", json=request, timeout=30)
+        response.raise_for_status()
         return {output["name"]: output["data"] for output in response.json()["outputs"]}

@@ -33,6 +33,9 @@ class Container:
     data_dir: Path
     log: Path
 
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return httpx.request(method, self.base_url + path, timeout=30, **options)
+
     def events(self, name: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.read_bytes().splitlines()]
         return [line for line in lines if line["event"] == name]
@@ -94,9 +97,9 @@ def test_ping_answers_at_once(container: Container) -> None:
 def test_invocations_need_no_token(container: Container) -> None:
     """JSON and CSV, Accept, and attributes that go both ways."""
     attributes = {"X-Amzn-SageMaker-Custom-Attributes": "trace=7"}
-    in_json = httpx.post(f"{container.base_url}/invocations", json=ROWS, headers=attributes)
-    in_csv = httpx.post(
-        f"{container.base_url}/invocations",
+    in_json = container.call("POST", "/invocations", json=ROWS, headers=attributes)
+    in_csv = container.call(
+        *("POST", "/invocations"),
         content="\n".join(",".join(map(str, row)) for row in ROWS),
         headers={"Content-Type": "text/csv", "Accept": "text/csv"},
     )
@@ -109,7 +112,7 @@ def test_invocations_need_no_token(container: Container) -> None:
 def test_there_is_nothing_else_behind_the_open_door(container: Container) -> None:
     """No contract, no tokens, no health of other protocols."""
     for path in ("/v1/models", "/oauth/token", "/v2/health/live", "/openapi.json", "/docs"):
-        assert httpx.get(container.base_url + path).status_code == 404
+        assert container.call("GET", path).status_code == 404
 
 
 def test_the_log_says_that_the_door_is_open(container: Container) -> None:
@@ -125,11 +128,11 @@ def test_operations_close_the_door(container: Container) -> None:
     """The partner is disabled as any other is, and refused within 2 s."""
     command = [*GATEWAY, "--data-dir", str(container.data_dir), "partner"]
     subprocess.run([*command, "disable", "cloud"], cwd=ROOT, check=True, timeout=60)
-    refused = httpx.post(f"{container.base_url}/invocations", json=ROWS)
+    refused = container.call("POST", "/invocations", json=ROWS)
     subprocess.run([*command, "enable", "cloud"], cwd=ROOT, check=True, timeout=60)
 
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
-    assert httpx.post(f"{container.base_url}/invocations", json=ROWS).status_code == 200
+    assert container.call("POST", "/invocations", json=ROWS).status_code == 200
 
 
 def test_it_does_not_start_without_a_partner(tmp_path: Path, model_path: Path) -> None:

@@ -36,6 +36,15 @@ class Container:
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         return httpx.request(method, self.base_url + path, timeout=30, **options)
 
+    def answered(self, awaited: int | None) -> httpx.Response:
+        """A prediction; the first with this status, where one is awaited."""
+        deadline = time.monotonic() + 30
+        while True:
+            answer = self.call("POST", "/invocations", json=ROWS)
+            if awaited in {None, answer.status_code} or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.05)  # A pause between polls, not a wait for a state.
+
     def events(self, name: str) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in self.log.read_bytes().splitlines()]
         return [line for line in lines if line["event"] == name]
@@ -125,14 +134,25 @@ def test_the_log_says_that_the_door_is_open(container: Container) -> None:
 
 
 def test_operations_close_the_door(container: Container) -> None:
-    """The partner is disabled as any other is, and refused within 2 s."""
-    command = [*GATEWAY, "--data-dir", str(container.data_dir), "partner"]
-    subprocess.run([*command, "disable", "cloud"], cwd=ROOT, check=True, timeout=60)
-    refused = container.call("POST", "/invocations", json=ROWS)
-    subprocess.run([*command, "enable", "cloud"], cwd=ROOT, check=True, timeout=60)
+    """The partner is disabled as any other is, and refused by the time the command returns.
+
+    Or soon after, where it says (exit code 3) that not every worker has it yet.
+    """
+    disabled = _partner(container, "disable")
+    refused = container.answered(401 if disabled == 3 else None)
+    enabled = _partner(container, "enable")
 
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
-    assert container.call("POST", "/invocations", json=ROWS).status_code == 200
+    assert container.answered(200 if enabled == 3 else None).status_code == 200
+
+
+def _partner(container: Container, command: str) -> int:
+    gateway = [*GATEWAY, "--data-dir", str(container.data_dir)]
+    done = subprocess.run(
+        [*gateway, "partner", command, "cloud"], cwd=ROOT, check=False, timeout=60
+    )
+    assert done.returncode in {0, 3}
+    return done.returncode
 
 
 def test_it_does_not_start_without_a_partner(tmp_path: Path, model_path: Path) -> None:

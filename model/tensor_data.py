@@ -1,8 +1,8 @@
 """The elements of one tensor of the Open Inference Protocol, as JSON or as bytes."""
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ _NUMBERS = {
 # The upper half of FP32. Triton's, and binary only.
 _BF16 = "BF16"
 _LENGTH_BYTES = 4
+# As many as JSON may have values. Four bytes are an empty one, which takes ten times that here.
+_MOST_TEXTS = 5_000_000
 _KINDS_OF_JSON = {"f": "fiu", "i": "iu", "u": "iu"}
 
 
@@ -89,17 +91,17 @@ def from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> Array:
         raise TypeError("data is no list")
     if datatype == "BYTES":
         return _texts(data, shape)
+    # Before numpy looks: among numbers, of booleans it makes numbers, and of texts an array that
+    # takes 84 bytes for each element.
+    _require(_kinds(data) <= ({bool} if datatype == "BOOL" else {int, float}))
     array: Array = np.asarray(data)
     if datatype == "BOOL":
-        _require(array.dtype.kind == "b" or not array.size)
         return _shaped(array.astype(np.bool_), shape)
     _require(datatype != _BF16)
     dtype = _NUMBERS[datatype]
     if dtype.kind == "u" and array.dtype.kind == "f":
         array = _unsigned(data)
     _require(array.dtype.kind in _KINDS_OF_JSON[dtype.kind] or not array.size)
-    # numpy makes numbers of booleans that stand among them.
-    _require(bool not in set(map(type, _flat(data, array.ndim))))
     converted = _narrowed(array, dtype)
     _require(dtype.kind == "f" or bool((converted == array).all()))
     return _shaped(converted, shape)
@@ -111,8 +113,14 @@ def _shaped(array: Array, shape: tuple[int, ...]) -> Array:
     return array.reshape(shape)
 
 
-def _flat(nested: Iterable[Any], depth: int) -> Iterable[Any]:
-    return nested if depth == 1 else _flat(chain.from_iterable(nested), depth - 1)
+def _kinds(data: list[Any]) -> set[type]:
+    """The types of the elements. Raises: ValueError, where lists stand among others."""
+    kinds = set(map(type, data))
+    while list in kinds:
+        _require(kinds == {list})
+        data = list(chain.from_iterable(data))
+        kinds = set(map(type, data))
+    return kinds
 
 
 def _unsigned(data: list[Any]) -> Array:
@@ -125,7 +133,9 @@ def _unsigned(data: list[Any]) -> Array:
 def from_binary(data: memoryview, datatype: str, shape: tuple[int, ...]) -> Array:
     """An array of little-endian elements. Raises ValueError as `from_json` does."""
     if datatype == "BYTES":
-        return _texts([bytes(word).decode() for word in _words(data)], shape)
+        _require(math.prod(shape) <= _MOST_TEXTS)
+        words = islice(_words(data), math.prod(shape) + 1)
+        return _texts([bytes(word).decode() for word in words], shape)
     if datatype == "BOOL":
         flags = np.frombuffer(data, dtype=np.uint8)
         _require(not flags.size or int(flags.max()) <= 1)

@@ -18,7 +18,7 @@ from gateway.errors import EmptyBody
 from gateway.wire.formats import FORMATS
 from gateway.wire.formats.format import Reading
 from gateway.wire.json_document import JsonParser
-from gateway.wire.row_sieve import RowSieve
+from gateway.wire.row_sieve import MOST_FAULTS, RowSieve
 from gateway.wire.table import Refusals, Table
 from model import Contract, Fault, Feature, InvalidInput, SiftedRows
 
@@ -368,3 +368,16 @@ def test_the_models_own_cap_of_rows_holds(tmp_path, form: str) -> None:
     assert len(GOOD) == 3
     assert refused.status_code == 422
     assert refused.json["errors"][0]["code"] == "too_many_rows"
+
+
+def test_the_faults_of_all_rows_are_bounded():
+    """Each refused row has one; an answer that named all would be a hundred times what was sent."""
+    sieve, rows = RowSieve(), MOST_FAULTS // 5 + 1000
+    for row in range(rows):
+        for feature in "abcde":
+            sieve.add(row, feature, "unknown_feature", "an unknown name", "a feature's name")
+    counts = [len(faults) for faults in sieve.by_row.values()]
+
+    assert len(counts) == rows
+    assert set(counts[: MOST_FAULTS // 5]) == {5}
+    assert set(counts[MOST_FAULTS // 5 :]) == {1}

@@ -1,6 +1,7 @@
 """Tensors of the Open Inference Protocol: their elements as JSON and as bytes."""
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -153,3 +154,23 @@ def test_bf16_is_the_upper_half_of_fp32() -> None:
     ):
         with pytest.raises(_REFUSED):
             refuse()
+
+
+def test_texts_among_numbers_take_no_room():
+    """numpy would give each element the room of the longest: 84 bytes for a digit."""
+    data = [[1, "a"]] * 50_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="do not fit"):
+        from_json(data, "FP64", (50_000, 2))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2_000_000
+
+
+@pytest.mark.parametrize(("count", "fits"), [(5_000_000, True), (5_000_001, False)])
+def test_texts_in_bytes_are_as_many_as_in_json(count, fits):
+    """Four bytes are an empty one."""
+    shape = (count,)
+    with pytest.raises(ValueError, match="cannot reshape" if fits else "do not fit"):
+        from_binary(memoryview(bytes(4)), "BYTES", shape)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_wine
 from werkzeug.test import TestResponse
 
+from gateway.wire.tensors import MOST_TENSORS
+
 ROWS = load_wine().data[:3]
 INFER = "/v2/models/wine/infer"
 
@@ -187,6 +189,23 @@ def test_elements_are_flat_or_nested_as_the_shape_says(shared_gateway, shape, da
     assert response.status_code == 400, response.json
     assert response.json["input"] == "x"
     assert f"is not {datatype} of shape {shape}, flat or nested" in response.json["error"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(MOST_TENSORS, 422), (MOST_TENSORS + 1, 400)])
+def test_inputs_are_counted_before_they_are_read(shared_gateway, count, status):
+    """A million fit in a body, and would keep a worker busy for longer than a request may take."""
+    inputs = [_tensor(name=f"x{at}", shape=[1], data=[1]) for at in range(count)]
+
+    assert _post(shared_gateway, {"inputs": inputs}).status_code == status
+
+
+def test_outputs_are_counted_too(shared_gateway):
+    """One name is as good as another until it is looked up."""
+    outputs = [{"name": f"x{at}"} for at in range(MOST_TENSORS + 1)]
+    response = _post(shared_gateway, {"inputs": [_tensor()], "outputs": outputs})
+
+    assert response.status_code == 400
+    assert f"{MOST_TENSORS} outputs" in response.json["error"]
 
 
 @pytest.mark.parametrize("name", ["[", "\\u005b"])

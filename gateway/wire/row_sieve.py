@@ -7,6 +7,9 @@ from gateway.wire.fault_list import FaultList
 from model import Batch, Contract, Fault, SiftedRows
 
 _MOST_FAULTS_PER_ROW = 10
+# In all; from then on one for each row, as the model's own sieve has it. Of a row of 50 wrong names
+# the answer would be a thousand times what was sent.
+MOST_FAULTS = 10_000
 
 
 class RowSieve(FaultList):
@@ -15,6 +18,7 @@ class RowSieve(FaultList):
     def __init__(self) -> None:
         super().__init__()
         self.by_row: dict[int, list[Fault]] = {}
+        self._left = MOST_FAULTS
         self._sifted: SiftedRows | None = None
 
     def add(
@@ -28,7 +32,8 @@ class RowSieve(FaultList):
         if noted and code == "not_a_row":
             # What stands in its place is not the caller's.
             return
-        if len(noted) < _MOST_FAULTS_PER_ROW:
+        if not noted or (len(noted) < _MOST_FAULTS_PER_ROW and self._left > 0):
+            self._left -= 1
             noted.append(Fault(row, feature, code, found, expected))
 
     def batch_of_rows(

@@ -18,6 +18,8 @@ from model.batch import Array
 from model.tensor_data import from_binary, from_json, is_datatype
 
 _MOST_DIMENSIONS = 8
+# Each takes some microseconds: a million of them would take longer than a request may.
+MOST_TENSORS = 10_000
 _HEADING = 'Each input has "name", "datatype", "shape" and "data".'
 
 
@@ -77,6 +79,7 @@ def read_tensors(
     inputs = root["inputs"] if "inputs" in members else None
     if not isinstance(inputs, simdjson.Array) or not len(inputs):
         raise BadRequest('"inputs" must be an array of at least one tensor.')
+    _refuse_too_many(inputs, "inputs")
     # The fast path flattens what is nested too deep; the number of arrays tells whether any is.
     flat = count_byte(heading, b"[") == _arrays_of_rows(root, members)
     tensors, rest = _tensors(inputs, rest, flat=flat)
@@ -100,6 +103,11 @@ def _split(body: bytes, header_length: str) -> tuple[bytes, memoryview]:
     if length > len(body):
         raise BadRequest("The body is shorter than Inference-Header-Content-Length says.")
     return body[:length], memoryview(body)[length:]
+
+
+def _refuse_too_many(tensors: Any, what: str) -> None:
+    if len(tensors) > MOST_TENSORS:
+        raise BadRequest(f"A request may have {MOST_TENSORS} {what}.")
 
 
 def _arrays_of_rows(root: Any, members: Collection[str]) -> int:
@@ -203,6 +211,7 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def _wanted(outputs: Any) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(outputs, simdjson.Array):
         raise BadRequest('"outputs" must be an array.')
+    _refuse_too_many(outputs, "outputs")
     wanted: dict[str, Mapping[str, Any]] = {}
     for entry in outputs:
         output = _object(entry, "Each of the outputs")

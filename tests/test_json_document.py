@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadRequest, DuplicateKey, InvalidJson, JsonTooDeep, JsonTooLarge, Problem
-from gateway.wire.json_document import JsonParser
+from gateway.wire.json_document import MOST_MEMBERS, JsonParser
 from gateway.wire.json_shapes import batch_from_document
 from model import Batch, Contract, Feature, InvalidInput
 
@@ -173,6 +173,19 @@ def test_the_element_cap_holds_on_both_sides() -> None:
 
     with pytest.raises(JsonTooLarge):
         _parse(json.dumps([[1, 2]] * 500 + [[1]]).encode())
+
+
+@pytest.mark.parametrize("shape", ["%s", '{"rows":[%s]}', '{"columns":%s}'])
+def test_the_member_cap_holds_on_both_sides(shape: str) -> None:
+    """Names take much more memory than they take in a body, and no model has so many."""
+    parser = JsonParser(max_depth=32, max_elements=1_000_000)
+    members = [f'"k{at}":[]' for at in range(MOST_MEMBERS + 1)]
+    most, more = (shape % f"{{{','.join(some)}}}" for some in (members[:-1], members))
+
+    with pytest.raises((BadRequest, InvalidInput)):
+        _parse(most.encode(), parser=parser)
+    with pytest.raises(JsonTooLarge):
+        _parse(more.encode(), parser=parser)
 
 
 def test_an_object_of_many_members_is_refused_in_time() -> None:

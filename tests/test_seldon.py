@@ -15,6 +15,7 @@ from sklearn.datasets import load_wine
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from gateway.dialects.seldon_message import MOST_META_BYTES
 from gateway.dialects.seldon_meta import Meta
 from gateway.dialects.seldon_reply import answer
 from gateway.wire.tensor_proto import from_tensor_proto, to_tensor_proto
@@ -495,6 +496,17 @@ def test_a_type_error_inside_the_model_runs_it_once(strange: AppFixture) -> None
     refused(strange.predict({"data": {"ndarray": [[4, 2]]}}, path), 500, "model_failed")
 
     assert calls() == before + 2
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 400)])
+def test_meta_is_bounded_on_both_sides(shared_gateway: AppFixture, more: int, status: int) -> None:
+    """It comes back in the answer, and takes a hundred times as much memory meanwhile."""
+    tags = {"tag": "x" * (MOST_META_BYTES - len('{"tags":{"tag":""}}') + more)}
+    body = {"meta": {"tags": tags}, "data": {"ndarray": ROWS}}
+    response = shared_gateway.predict(body, PREDICT)
+
+    assert response.status_code == status
+    assert (response.headers.get("Gateway-Error-Code") == "json_too_large") == (status == 400)
 
 
 def test_no_origin_is_reflected(shared_gateway: AppFixture) -> None:

@@ -20,6 +20,8 @@ from model.message import KINDS, is_payload, message_batch
 _PAYLOADS = ("data", *KINDS, "customData")
 _MEMBERS = frozenset({*_PAYLOADS, "meta", "status"})
 _TABLES = ("ndarray", "tensor", "tftensor")
+# It is echoed in the answer, and each tag takes a hundred bytes of memory.
+MOST_META_BYTES = 1 << 20
 # Where the number of other arrays is not known, no array passes as what the fast way takes.
 _UNKNOWN = -1
 _SHAPES = 'Send {"data": {"names": […], "ndarray": [[…]]}}, or tensor or tftensor in its place.'
@@ -74,7 +76,7 @@ class Reader:
         given = [name for name in names if name in _PAYLOADS and document.has(name)]
         if len(given) != 1:
             raise BadRequest(f"A message has one of {', '.join(_PAYLOADS)}. {_SHAPES}")
-        meta = document.aside("meta") if "meta" in names else None
+        meta = document.aside("meta", MOST_META_BYTES) if "meta" in names else None
         said = read_meta(meta, self.puid, self.request_id)
         if given[0] == "data":
             if self.contract.messages:

@@ -29,6 +29,8 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _DEEPER_AT = np.zeros(256, dtype=np.int8)
 _DEEPER_AT[[ord("["), ord("{")]] = 1
 _DEEPER_AT[[ord("]"), ord("}")]] = -1
+# Far more than any model has features. Names take a hundred times the room of numbers here.
+MOST_MEMBERS = 100_000
 # What one value means, where a protocol writes some values in a way of its own.
 ReadValue = Callable[[Any], Any]
 
@@ -121,11 +123,11 @@ class JsonDocument:
     def member_names(self) -> list[str] | None:
         """The members of the outermost object; None where it is an array or a scalar.
 
-        Raises: DuplicateKey.
+        Raises: DuplicateKey, JsonTooLarge.
         """
         if not isinstance(self._root, simdjson.Object):
             return None
-        names = list(self._root.keys())
+        names = _names(self._root)
         if len(set(names)) < len(names):
             raise DuplicateKey("A member of the outermost object occurs twice.")
         return names
@@ -226,7 +228,7 @@ class JsonDocument:
         found = self._root[member]
         if not isinstance(found, simdjson.Object):
             refuse_not_columns(_plain(found))
-        names = list(found.keys())
+        names = _names(found)
         fast = self._numbers_in(found, contract)
         known = contract.feature_name_set.intersection(names)
         # Looked up one by one: to walk over the members makes Python lists of all of them.
@@ -240,12 +242,19 @@ class JsonDocument:
         """Whether a member that is there is other than null."""
         return self._root[member] is not None
 
-    def aside(self, member: str) -> Any:
-        """A member beside the rows as plain Python; of the body, only its own depth is checked."""
+    def aside(self, member: str, max_bytes: int | None = None) -> Any:
+        """A member beside the rows as plain Python; of the body, only its own depth is checked.
+
+        Args:
+            max_bytes: what it may be long, written without blanks.
+        Raises: JsonTooDeep; JsonTooLarge, where it is longer.
+        """
         found = self._root[member]
         if isinstance(found, (simdjson.Array, simdjson.Object)):
             # Bytes, whatever the stubs of simdjson say.
             text: Any = found.mini
+            if max_bytes is not None and len(text) > max_bytes:
+                raise JsonTooLarge(f"{member} may be {max_bytes} bytes long.")
             _refuse_depth(text, self._max_depth - 1)
         return _plain(found)
 
@@ -317,6 +326,17 @@ class JsonDocument:
         _refuse_depth(self._body, self._max_depth)
 
 
+def _names(found: Any) -> list[str]:
+    """Raises: JsonTooLarge."""
+    _refuse_too_many_members(found)
+    return list(found.keys())
+
+
+def _refuse_too_many_members(found: Any) -> None:
+    if len(found) > MOST_MEMBERS:
+        raise JsonTooLarge(f"An object may have {MOST_MEMBERS} members.")
+
+
 def _refuse_repetition(pairs: list[tuple[str, Any]]) -> None:
     """Two readers of {"a": 1, "a": 2} may see different values."""
     if len({name for name, _ in pairs}) < len(pairs):
@@ -354,6 +374,7 @@ def _refusal(body: bytes, exc: Exception, max_depth: int) -> Exception:
 def _pairs(row: Any, read: ReadValue | None) -> tuple[tuple[str, Any], ...] | Any:
     if not isinstance(row, simdjson.Object):
         return _plain(row)
+    _refuse_too_many_members(row)
     if read is None:
         return tuple((name, _plain(value)) for name, value in row.items())
     return tuple((name, read(_plain(value))) for name, value in row.items())

@@ -95,7 +95,8 @@ class ModelStore:
         Args:
             source: an artifact, or the folder of one or of a class.
             version: None is the next whole number, from 1.
-            trust: whether the operator answers for what the artifact names beyond the list.
+            trust: whether the operator answers for what the artifact names beyond the list, or
+                for the file whose content a remote model sends.
             load: how it is loaded for the first time.
 
         Raises:
@@ -114,12 +115,8 @@ class ModelStore:
         found = scan_contents(contents)
         trusted = () if found is None else found.unlisted
         require_code(contents.artifact, trusted)
-        if trusted and not trust:
-            named = ", ".join(trusted[:5])
-            raise ArtifactRejected(
-                f"{contents.artifact} names {named}, which no known estimator needs;"
-                " look at it, and add it with --trust if you answer for it."
-            )
+        if not trust:
+            _refuse_unanswered(contents, trusted)
         loaded = load(contents, name, version, trusted)
         if loaded.engines is not None:
             # What was made of it is pinned like what was brought.
@@ -259,6 +256,23 @@ class ModelStore:
             raise VersionExists(f"{name} {version} was added by someone else just now.") from exc
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _refuse_unanswered(contents: Contents, unlisted: Sequence[str]) -> None:
+    """Raise ArtifactRejected where only an operator can say that it may be opened."""
+    if unlisted:
+        named = ", ".join(unlisted[:5])
+        raise ArtifactRejected(
+            f"{contents.artifact} names {named}, which no known estimator needs;"
+            " look at it, and add it with --trust if you answer for it."
+        )
+    remote = contents.declaration.remote if contents.is_remote else None
+    if remote is not None and remote.token_file:
+        # Whoever wrote it may have meant a file of ours, and a server of theirs.
+        raise ArtifactRejected(
+            f"model.toml sends what is in {remote.token_file} to {remote.url};"
+            " look at both, and add it with --trust if you answer for them."
+        )
 
 
 def _check_example(model: Model, manifest: Manifest) -> None:

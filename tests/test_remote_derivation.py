@@ -1,12 +1,13 @@
 """The contract of a model on another engine, from its metadata and a model.toml."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_server import TABLE, EngineServer, Reply, Request, answer, json_reply, sums
 
-from model import ArtifactRejected, Batch, Feature, Output
+from model import ArtifactRejected, Batch, Feature, ModelStore, Output
 from model.declaration import parse_declaration
 from model.remote.derivation import derive_remote
 from model.remote.model import RemoteModel
@@ -167,3 +168,22 @@ def test_outputs_of_model_toml_are_those_of_the_engine(
 ) -> None:
     """Another output, or names for columns that are not there, is refused as for every model."""
     assert problem in _rejected(engine, f"[[outputs]]\n{outputs}\n")
+
+
+def test_a_token_is_sent_only_where_somebody_answers_for_it(
+    engine: EngineServer, tmp_path: Path
+) -> None:
+    """A folder from elsewhere may name any file here, and a server of its own."""
+    password, source = tmp_path / "password", tmp_path / "sums"
+    password.write_text("of-the-database")
+    source.mkdir()
+    (source / "model.toml").write_text(
+        f'[remote]\nurl = "{engine.url}"\nmodel = "sums"\ntoken_file = "{password}"\n'
+    )
+    store = ModelStore(tmp_path / "models")
+    with pytest.raises(ArtifactRejected, match=r"sends what is in .*password to http.*--trust"):
+        store.prove(source, "sums", None, "ada")
+
+    assert engine.requests == []
+    store.prove(source, "sums", None, "ada", trust=True)
+    assert engine.requests[0].headers["Authorization"] == "Bearer of-the-database"

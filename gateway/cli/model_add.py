@@ -25,7 +25,11 @@ from model.engines.record import AUTO, WISHES, EngineWish
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", help="Default: that of the file or folder.")
 @click.option("--version", help="Default: the next whole number.")
-@click.option("--trust", is_flag=True, help="You answer for what it names beyond the known list.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="You answer for what it names beyond the known list, or for the token that it sends.",
+)
 @click.option(
     "--engine",
     type=click.Choice(WISHES),

@@ -92,7 +92,9 @@ class PlainReader:
             peer: the other side's address, host and port; of a unix socket any text.
         """
         head = _HEAD.match(came, 0, _MAX_HEAD_BYTES)
-        environ = self._environ(head, peer) if head is not None else None
+        # The name that the other side of a unix socket gave itself is Gunicorn's to read.
+        named = isinstance(peer, bytes)
+        environ = self._environ(head, peer) if head is not None and not named else None
         if head is None or environ is None:
             return None
         declared, first = environ.get("CONTENT_LENGTH", "0"), came[head.end() :]

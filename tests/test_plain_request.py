@@ -129,6 +129,11 @@ def test_whatever_else_is_left_to_gunicorn(sent: bytes) -> None:
     assert _read(sent) is None
 
 
+def test_a_peer_with_a_name_of_its_own_is_left_to_gunicorn() -> None:
+    """Abstract names of unix sockets are bytes, and no text of a log."""
+    assert _read(PLAIN, peer=b"\0peer") is None
+
+
 def test_the_longest_plain_head_is_read_and_one_octet_more_is_not() -> None:
     """Both sides of the limit."""
     start, end = b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"\r\n\r\n"

@@ -216,6 +216,21 @@ def test_what_is_logged_of_an_answer_has_its_id(server: Server) -> None:
     assert events["request_refused_by_server"]["request_id"] == refused
 
 
+def test_a_peer_that_names_itself_is_no_proxy(server: Server) -> None:
+    """Nginx does not: whoever does is not believed whose request it is, and is logged as well."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.bind(b"\0" + os.urandom(8).hex().encode())
+        connection.connect(str(server.folder / "socket"))
+        asked = b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\nX-Real-IP: 10.0.0.7\r\n\r\n"
+        connection.sendall(asked)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    event = [one for one in server.log() if one["event"] == "request_finished"][-1]
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert event["route"] == "/v1/limits"
+    assert event["client_address"].startswith("\0")
+
+
 def test_the_worker_starts_and_stops_the_service(server: Server) -> None:
     """Its background work begins after the fork, and ends with it; the stream stays JSON."""
     assert (server.folder / "started").exists()

@@ -26,16 +26,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The same examples in every run, however slow the machine: a change fails for what it did, and not
 # for what chance found elsewhere. `--hypothesis-profile search` looks further, at random.
+# How examples are made up is not what is tested: whether too many were too large or thrown away
+# is found anew with each constant of the code, which Hypothesis tries as well.
+_HOW = [
+    *(HealthCheck.too_slow, HealthCheck.data_too_large),
+    *(HealthCheck.filter_too_much, HealthCheck.large_base_example),
+]
 settings.register_profile(
-    "same",
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    "same", derandomize=True, database=None, deadline=None, suppress_health_check=_HOW
 )
-settings.register_profile(
-    "search", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("search", max_examples=1000, deadline=None, suppress_health_check=_HOW)
 settings.load_profile("same")
 
 

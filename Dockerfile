@@ -1,10 +1,10 @@
 # The gateway's image: predictions, token service, administration and `serve`, one image for all.
 #
-#   docker build -t model-gateway .
-#   docker build -t model-gateway:extras --build-arg VARIANT=extras .     data frames, boosting, …
+#   make image                            as docker-compose.yml says, labelled with its commit
+#   GATEWAY_VARIANT=extras make image     the same with data frames, boosting, …
 #
 # For production, name the base by digest, and the time that every file in the image shall carry:
-#   --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… --build-arg SOURCE_DATE_EPOCH=…
+#   PYTHON_IMAGE=python:3.11-slim@sha256:… SOURCE_DATE_EPOCH=… make image
 ARG PYTHON_IMAGE=python:3.11-slim
 
 # checkov:skip=CKV_DOCKER_7:The tag is in the argument above, which this check does not read
@@ -56,15 +56,6 @@ RUN PYTHONPATH=/app /opt/gateway/bin/python /app/examples/breast_cancer/train.py
     && mkdir /ours && mv /app /ours/ && python3 /build/image/times.py /ours
 
 FROM scratch
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-ARG CREATED=1970-01-01T00:00:00Z
-LABEL org.opencontainers.image.title="model-gateway" \
-      org.opencontainers.image.description="Hardened HTTP gateway for scikit-learn models" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
 COPY --from=root /runtime/ /
 COPY --from=root /libraries/ /
 COPY --from=app /ours/ /
@@ -80,3 +71,13 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-m", "gateway.health"]
 ENTRYPOINT ["gateway"]
 CMD ["run", "--role", "predictions"]
+# Last, so that a new commit alone makes no layer anew.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="model-gateway" \
+      org.opencontainers.image.description="Hardened HTTP gateway for scikit-learn models" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"

@@ -15,7 +15,7 @@ SELDON := .venv-seldon
 export PIP_RETRIES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run stack test fuzz-api image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
+.PHONY: help setup extras run stack test fuzz-api image image-test image-clean scan evidence compatibility check bench bench-peers engines profile overload scaling soak lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | expand -t 15
@@ -106,6 +106,14 @@ test: $(VENV)/.dev  ## Run all tests, with real servers
 	@$(BIN)/python -m venv --clear .venv-compose
 	@.venv-compose/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/compose.txt
 	@touch $@
+
+COMPOSE ?= docker compose
+# Of which commit it is, where this folder is one's; and whether anything was changed since.
+image:  ## Build the image that docker-compose.yml runs, labelled with its commit
+	@if git ls-files --error-unmatch Makefile >/dev/null 2>&1; then \
+		export REVISION="$${REVISION:-$$(git describe --always --abbrev=40 --exclude '*' --dirty)}"; \
+		export CREATED="$${CREATED:-$$(git show --no-patch --format=%cI HEAD)}"; \
+	fi; $(COMPOSE) build token-service
 
 VARIANT ?=
 image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it (VARIANT=extras: the other image)

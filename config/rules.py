@@ -13,6 +13,7 @@ from config.sections import (
 )
 
 _URL_WITH_USER = re.compile(r"[a-z+0-9]+://[^/:@]+@")
+_PASSWORD_IN_URL = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
 
 
 def broken_rules(
@@ -28,6 +29,7 @@ def broken_rules(
         *_unsafe_limits(limits, server),
         *_unsafe_issuer(issuer),
         *_unsafe_signatures(models),
+        *_passwords_in_urls(control, limits),
         *_unusable_passwords(control, limits),
     ]
 
@@ -59,6 +61,21 @@ def _unsafe_signatures(models: ModelSettings) -> list[str]:
     if models.require_signature and not models.signing_public_key:
         return ["models.require_signature is on: name the key in models.signing_public_key"]
     return []
+
+
+def _passwords_in_urls(control: ControlSettings, limits: LimitSettings) -> list[str]:
+    # The environment can be read by whoever may look at a process or a container.
+    urls = {
+        "limits.storage": limits.storage,
+        "control.database_url": control.database_url,
+        "control.status_url": control.status_url,
+    }
+    return [
+        f"{name} has a password in it: put that into a file, and name it in"
+        f" {name.partition('.')[0]}.password_file"
+        for name, url in urls.items()
+        if _PASSWORD_IN_URL.search(url)
+    ]
 
 
 def _unusable_passwords(control: ControlSettings, limits: LimitSettings) -> list[str]:

@@ -35,7 +35,7 @@ def write_running_settings(settings: Settings) -> None:
         f"[server]\nbind = {_quoted(server.bind)}\nworkers = {server.workers}\n"
         f"base_url = {_quoted(server.base_url)}\n\n[limits]\nstorage = {_quoted(limits.storage)}\n"
     )
-    # Whole or not at all, and for its owner only: the URL of a Redis may hold a password.
+    # Whole or not at all, and for its owner only: it says where the stores are.
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600, exist_ok=False)

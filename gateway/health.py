@@ -1,5 +1,6 @@
 """`python -m gateway.health [ADDRESS [PATH]]`: is a service of this machine up? For health checks.
 
+Without arguments it asks where the image listens by itself: `run` on 8000, `serve` on 8080.
 Only the standard library, and little of it: containers ask this every few seconds.
 """
 
@@ -9,6 +10,7 @@ from pathlib import Path
 
 _TIMEOUT_S = 1.0
 _UNIX = "unix:"
+_OF_THE_IMAGE = (("127.0.0.1:8000", "/livez"), ("127.0.0.1:8080", "/ping"))
 
 
 def http_status(address: str, target: str) -> int | None:
@@ -47,12 +49,17 @@ def _status(head: bytes) -> int | None:
     return int(words[1])
 
 
-def main(address: str = "127.0.0.1:8000", target: str = "/livez") -> int:
-    """Exit code: 0 where the answer is 200."""
-    status = http_status(address, target)
-    if status != 200:
-        sys.stderr.write(f"{target} at {address}: {status or 'no answer'}\n")
-    return 0 if status == 200 else 1
+def main(address: str | None = None, target: str = "/livez") -> int:
+    """Exit code: 0 where the answer is 200, of one of them."""
+    asked = _OF_THE_IMAGE if address is None else ((address, target),)
+    said = []
+    for where, path in asked:
+        status = http_status(where, path)
+        if status == 200:
+            return 0
+        said.append(f"{path} at {where}: {status or 'no answer'}\n")
+    sys.stderr.write("".join(said))
+    return 1
 
 
 if __name__ == "__main__":

@@ -29,4 +29,5 @@ def own_certificate(folder: Path, *names: str, ends: datetime, other_key: bool =
     pem = kept.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "server.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     (folder / "server.key").write_bytes(pem)
+    (folder / "server.key").chmod(0o640)
     return folder

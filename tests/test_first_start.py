@@ -239,6 +239,16 @@ def test_unfit_certificate_stops_the_start(
     assert not (tmp_path / "edge/nginx").exists()
 
 
+def test_own_key_that_others_can_read_stops_the_start(tmp_path: Path) -> None:
+    """As with every other key: it names the file, and what to do."""
+    folder = own_certificate(tmp_path / "own", "localhost", ends=LATER)
+    (folder / "server.key").chmod(0o644)
+    made = edge(tmp_path / "edge", "--own-certificate", str(folder))
+
+    assert made.exit_code == 1
+    assert "server.key is open to others (mode 0644): chmod 640 it" in made.stderr
+
+
 def test_there_is_no_certificate_for_another_name(tmp_path: Path) -> None:
     """A self-signed one for partners would teach them to trust anybody."""
     made = edge(tmp_path / "edge", url="https://scores.example.org")

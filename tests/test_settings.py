@@ -144,6 +144,17 @@ def test_the_environment_overrides_every_setting(
         ("[control]\npoll_s = 1.6", "control.poll_s: "),
         ('[limits]\nstorage = ""', "limits.storage: "),
         ('[limits]\nstorage = "memcached://localhost"', "limits.storage: "),
+        ('[limits]\nstorage = "redis://gateway:open@host"', "limits.storage has a password in it"),
+        ('[limits]\nstorage = "redis+unix://:open@/a"', "limits.storage has a password in it"),
+        (
+            '[control]\ndatabase_url = "postgresql+psycopg://gateway:open@host/gateway"',
+            "control.database_url has a password in it: put that into a file, and name it in"
+            " control.password_file",
+        ),
+        (
+            '[control]\nstatus_url = "postgresql+psycopg://host/gateway?password=open"',
+            "control.status_url has a password in it",
+        ),
         ("[limits]\nfallback_share = 1.1", "limits.fallback_share: "),
         ("[limits]\ntimeout_s = 1.1", "limits.timeout_s: "),
         ('[limits]\ntokens_in_all = ""', "limits.tokens_in_all: must be a rate such as"),

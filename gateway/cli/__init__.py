@@ -4,6 +4,9 @@ Exit codes: 0 done, 1 refused or failed (one line says why), 2 wrong usage, 3 do
 served by every worker.
 """
 
+import os
+import signal
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -60,4 +63,8 @@ class _Commands(click.Group):
 @click.pass_context
 def main(context: click.Context, data_dir: Path | None) -> None:
     """A hardened gateway for model predictions."""
+    if os.getpid() == 1:
+        # The first process of a container ignores every signal that it has no handler for: what
+        # starts, waits or works would go on until it is killed.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     context.obj = data_dir

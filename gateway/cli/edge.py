@@ -9,6 +9,7 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from config.secret_files import UnusableSecret, read_secret
 from gateway.cli.administration import AdminCommand, service_settings
 from gateway.cli.stack.certificates import Certificates, ensure_certificates
 from gateway.cli.stack.layout import Layout
@@ -108,7 +109,9 @@ def _own(folder: Path | None, host: str, now: datetime) -> Certificates | None:
     )
     try:
         certificate = x509.load_pem_x509_certificates(found.certificate.read_bytes())[0]
-        key = load_pem_private_key(found.key.read_bytes(), password=None)
+        key = load_pem_private_key(read_secret(found.key), password=None)
+    except UnusableSecret as exc:
+        raise click.ClickException(str(exc)) from exc
     except (ValueError, TypeError) as exc:
         raise click.ClickException(f"{folder} holds no certificate and key in PEM form") from exc
     _refuse_unfit(found.certificate, certificate, host, now)

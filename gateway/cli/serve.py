@@ -5,8 +5,6 @@ container is started with the argument `serve`, listens on 8080, and is killed 3
 """
 
 import os
-import signal
-import sys
 from pathlib import Path
 
 import click
@@ -68,8 +66,6 @@ def serve(
     PATH is a model's file or folder; default: /opt/ml/model.
     """
     _require_partner(service_settings())
-    # The first process of a container ignores every signal that it has no handler for.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     set_variable("GATEWAY_DATA_DIR", data_dir)
     set_variable("GATEWAY_SERVER__BIND", bind or f"0.0.0.0:{port}")
     settings = service_settings()

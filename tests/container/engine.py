@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,10 +53,19 @@ class Engine:
         found: list[dict[str, Any]] = json.loads(self.run(kind, "inspect", name).stdout)
         return found[0]
 
-    def build(self, tag: str, *arguments: str) -> str:
-        """Build the real Dockerfile; what the build said."""
-        done = self.run("build", *self.build_options, *arguments, "-t", tag, ".", timeout_s=580)
-        return done.stdout + done.stderr
+    def build(self, tag: str, variant: str = "runtime") -> None:
+        """`make image`, as operations type it: the real Dockerfile, by the composition."""
+        compose = [*self.compose]
+        if self.build_options:
+            compose += ["--podman-build-args", shlex.join(self.build_options)]
+        settings = {
+            "GATEWAY_VERSION": tag.partition(":")[2],
+            "GATEWAY_VARIANT": variant,
+            "COMPOSE": shlex.join(compose),
+            # The outer make's own options are not for this one.
+            "MAKEFLAGS": "",
+        }
+        self._run(("make", "image"), True, 580, settings)
 
     def export(self, tag: str, folder: Path) -> None:
         """Unpack an image's file system as one, with owners and modes."""

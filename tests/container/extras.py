@@ -25,7 +25,7 @@ except urllib.error.HTTPError as exc:
 
 @pytest.fixture(scope="module")
 def image(engine: Engine) -> str:
-    engine.build(IMAGE, "--build-arg", "VARIANT=extras")
+    engine.build(IMAGE, "extras")
     return IMAGE
 
 

@@ -103,6 +103,31 @@ def test_keys_are_with_the_token_service_only() -> None:
     )
 
 
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_plans_are_mounted(name: str) -> None:
+    """They can be changed without another image; the shipped ones are those of the other shapes."""
+    plans = of_kind("ConfigMap")["plans"]["data"]["plans.toml"]
+    application = next(c for c in pods()[name]["containers"] if c["name"] == name)
+    environment = {found["name"]: found["value"] for found in application["env"]}
+    [mount] = [found for found in application["volumeMounts"] if found["name"] == "plans"]
+
+    assert plans == (BASE.parents[2] / "config" / "plans.toml").read_text()
+    assert environment["GATEWAY_PLANS"] == f"{mount['mountPath']}/plans.toml"
+    assert {"name": "plans", "configMap": {"name": "plans", "defaultMode": 0o444}} in pods()[name][
+        "volumes"
+    ]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_nginx_is_the_compositions(name: str) -> None:
+    """It is started in the same way, with the same environment."""
+    composed = yaml.safe_load((BASE.parents[2] / "docker-compose.yml").read_text())["services"]
+    nginx = next(c for c in pods()[name]["containers"] if c["name"] == "nginx")
+
+    assert [*nginx["command"], *nginx["args"]] == composed["nginx"]["entrypoint"]
+    assert {e["name"]: e["value"] for e in nginx["env"]} == composed["nginx"]["environment"]
+
+
 def test_nothing_is_reached_unless_it_is_said() -> None:
     """Everything is denied; then nginx's port from the ingress, names, and the two stores."""
     policies = {name: policy["spec"] for name, policy in of_kind("NetworkPolicy").items()}

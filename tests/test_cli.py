@@ -109,15 +109,17 @@ def test_help_is_quick_and_complete() -> None:
 
 
 def test_administration_does_not_wait_for_scikit_learn() -> None:
-    """A partner is created without it."""
+    """A partner is created without it, and a version is promoted, listed and retired."""
     program = (
         "import sys\nfrom gateway.cli import audit, config, key, partner, prepare, token\n"
-        "print({'sklearn', 'model', 'gunicorn'} & set(sys.modules) or 'none')"
+        "print({'sklearn', 'model', 'gunicorn'} & set(sys.modules) or 'none')\n"
+        "from gateway.cli import model, model_versions\n"
+        "print({'sklearn', 'onnxruntime', 'gunicorn'} & set(sys.modules) or 'none')"
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
 
-    assert done.stdout == "none\n"
+    assert done.stdout == "none\nnone\n"
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))

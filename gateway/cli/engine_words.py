@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from model import ArtifactRejected, Manifest
-from model.engines.proof import TOLERANCE
-from model.engines.record import EngineRecord
+from model.engines.record import TOLERANCE, EngineRecord
 
 _ONE_ROW, _MANY_ROWS = 1, 10_000
 _UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s"))

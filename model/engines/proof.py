@@ -9,10 +9,8 @@ import numpy as np
 
 from model.batch import Array, Batch
 from model.engines.probe_rows import Probe
+from model.engines.record import TOLERANCE
 from model.protocol import Model
-
-# Of each number, or of 1 where the number is smaller.
-TOLERANCE = 1e-6
 
 # An engine may compute one row otherwise than many.
 _ALONE = 8

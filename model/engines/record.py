@@ -20,6 +20,9 @@ FILES = {ONNX: "compiled/model.onnx", TREELITE: "compiled/model.treelite"}
 # The package whose version decides what an engine answers.
 PACKAGES = {ONNX: "onnxruntime", TREELITE: "treelite"}
 
+# By how much a compiled form may differ: of each number, or of 1 where the number is smaller.
+TOLERANCE = 1e-6
+
 _MOST_CHARACTERS = 400
 
 

@@ -71,13 +71,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-m", "gateway.health"]
 ENTRYPOINT ["gateway"]
 CMD ["run", "--role", "predictions"]
-# Last, so that a new commit alone makes no layer anew.
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-ARG CREATED=1970-01-01T00:00:00Z
+# Of which commit it is, and of when, `make image` adds.
 LABEL org.opencontainers.image.title="model-gateway" \
       org.opencontainers.image.description="Hardened HTTP gateway for scikit-learn models" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.version="0.1.0"

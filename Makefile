@@ -117,7 +117,7 @@ image:  ## Build the image that docker-compose.yml runs, labelled with its commi
 
 VARIANT ?=
 image-test: $(VENV)/.dev .venv-compose/.installed  ## Build the image, look into it, run the composition and the system tests against it (VARIANT=extras: the other image)
-	@$(BIN)/python -m pytest -s --durations=3 $(if $(VARIANT),tests/container/$(VARIANT).py,--numprocesses 2 --dist loadfile tests/container)
+	@$(BIN)/python -m pytest -s --durations=3 -p no:schemathesis -p no:hypothesispytest $(if $(VARIANT),tests/container/$(VARIANT).py,--numprocesses 2 --dist loadfile tests/container)
 
 image-clean:  ## Remove the images that image-test keeps for a week, and its folder
 	@PYTHONPATH=tests/container $(BIN)/python -c "import engines; engines.remove_cache(engines.cache_folder())"

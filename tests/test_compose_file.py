@@ -1,4 +1,4 @@
-"""docker-compose.yml: every service is confined, also those that end at once or start on request."""
+"""docker-compose.yml: every service is confined, also one that ends or starts on request."""
 
 from pathlib import Path
 from typing import Any

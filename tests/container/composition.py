@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from stack_process import Stack
 PROJECT = "gateway-image-test"
 SERVICES = ("redis", "token-service", "gateway", "nginx")
 READY_WITHIN_S = 120.0
+# Each look starts a process in the container, which takes from what is waited for.
+LOOK_EVERY_S = 0.25
 _OVERRIDES = Path(__file__).with_name("docker-compose.test.yml")
 
 
@@ -29,15 +32,22 @@ class Composition(Stack):
     Args:
         folder: for files of the tests: the authority, plans, logs.
         profile: of COMPOSE_PROFILES; `postgres`, or none.
+        certificate: the folder of GATEWAY_TLS; without it nginx shows a self-signed one.
     """
 
     def __init__(
-        self, engine: Engine, folder: Path, port: int | None = None, profile: str = ""
+        self,
+        engine: Engine,
+        folder: Path,
+        port: int | None = None,
+        profile: str = "",
+        certificate: Path | None = None,
     ) -> None:
         super().__init__(folder)
         self.engine = engine
         self._folder = folder
         self._profile = profile
+        self.certificate = certificate
         self._project = f"{PROJECT}-{profile}" if profile else PROJECT
         self.services = (*SERVICES, profile) if profile else SERVICES
         self.port = port or self.port
@@ -54,6 +64,7 @@ class Composition(Stack):
             "POSTGRES_IMAGE": POSTGRES_IMAGE,
             "COMPOSE_PROFILES": profile,
             "GATEWAY_DATABASE": profile,
+            **({"GATEWAY_TLS": str(certificate)} if certificate else {}),
             "TEST_PLANS": str(folder / "plans.toml"),
             # podman's name of the driver that keeps lines in files.
             "GATEWAY_LOG_DRIVER": "k8s-file" if engine.has_stand_ins else "json-file",
@@ -99,7 +110,7 @@ class Composition(Stack):
             self._up_one_by_one()
         else:
             self.compose("up", "-d", "--no-build")
-        self.wait_until(self.healthy, READY_WITHIN_S, "healthy")
+        self.wait_until(self.healthy, READY_WITHIN_S, "healthy", LOOK_EVERY_S)
         self.fetch_authority()
         return self
 
@@ -116,9 +127,8 @@ class Composition(Stack):
         self.compose("up", "--no-start", "--no-build", "--no-deps", *wanted)
         for service in wanted:
             for earlier, how in after[service].items():
-                self.wait_until(
-                    partial(self._holds, earlier, how["condition"]), READY_WITHIN_S, earlier
-                )
+                holds = partial(self._holds, earlier, how["condition"])
+                self.wait_until(holds, READY_WITHIN_S, earlier, LOOK_EVERY_S)
             self.engine.run("start", self.container(service))
 
     def _holds(self, service: str, condition: str) -> bool:
@@ -130,6 +140,12 @@ class Composition(Stack):
 
     def down(self, *, volumes: bool) -> None:
         self.compose("down", "-t", "20", *(["-v"] if volumes else []))
+
+    def left_over(self) -> list[str]:
+        """Containers, volumes and networks of this project."""
+        mine = ("--filter", f"label=com.docker.compose.project={self._project}")
+        lists = (("ps", "-aq"), ("volume", "ls", "-q"), ("network", "ls", "-q"))
+        return [name for look in lists for name in self.engine.run(*look, *mine).stdout.split()]
 
     def healthy(self) -> bool:
         """Whether each service's own health check passes, asked as the engine asks it."""
@@ -154,6 +170,9 @@ class Composition(Stack):
     def fetch_authority(self) -> None:
         target = self.data_dir / "tls"
         target.mkdir(parents=True, exist_ok=True)
+        if self.certificate is not None:
+            shutil.copyfile(self.certificate / "server.pem", target / "ca.pem")
+            return
         source = f"{self.container('nginx')}:/edge/tls/ca.pem"
         self.engine.run("cp", source, str(target / "ca.pem"))
 
@@ -171,9 +190,10 @@ class Composition(Stack):
 
     def demo_credentials(self) -> dict[str, str]:
         """No demo partner is made here: the tests make their own."""
-        path = self._folder / "demo-credentials.json"
+        path = self.data_dir / "demo-credentials.json"
         if not path.exists():
-            path.write_text(json.dumps(self.create_partner("demo", "trial")))
+            made = self.create_partner("demo", "trial")
+            path.write_text(json.dumps({**made, "base_url": self.base_url}))
         credentials: dict[str, str] = json.loads(path.read_text())
         return credentials
 
@@ -207,9 +227,11 @@ class Composition(Stack):
         )
 
 
-def new_composition(engine: Engine, folder: Path, plans: str, profile: str = "") -> Composition:
+def new_composition(
+    engine: Engine, folder: Path, plans: str, profile: str = "", certificate: Path | None = None
+) -> Composition:
     (folder / "plans.toml").write_text(plans)
-    return Composition(engine, folder, free_port(held=False), profile)
+    return Composition(engine, folder, free_port(held=False), profile, certificate)
 
 
 def as_environment(composition: Composition) -> Mapping[str, str]:

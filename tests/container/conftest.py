@@ -12,6 +12,7 @@ import pytest
 from composition import Composition, new_composition
 from engine import IMAGE, Engine, NoEngine
 from engines import find_engine
+from mounted_certificate import mount_certificate
 
 PLANS = (Path(__file__).parents[1] / "system" / "conftest.py").read_text().split('"""')[3]
 
@@ -74,14 +75,19 @@ def composition(
 def with_postgres(
     engine: Engine, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Composition]:
-    """The same with the profile `postgres`, beside it."""
-    made = new_composition(engine, tmp_path_factory.mktemp("postgres"), PLANS, "postgres")
+    """The same with the profile `postgres` and a certificate of the operator's, beside it."""
+    folder = tmp_path_factory.mktemp("postgres")
+    # Only root can give the key to nginx's group.
+    own = mount_certificate(folder / "own-certificate") if os.geteuid() == 0 else None
+    made = new_composition(engine, folder, PLANS, "postgres", own)
     yield from _running(made)
 
 
 def _running(composition: Composition) -> Iterator[Composition]:
-    composition.down(volumes=True)
+    if composition.left_over():
+        composition.down(volumes=True)
     try:
         yield composition.up()
     finally:
         composition.down(volumes=True)
+    assert composition.left_over() == []

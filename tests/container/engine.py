@@ -53,6 +53,15 @@ class Engine:
         found: list[dict[str, Any]] = json.loads(self.run(kind, "inspect", name).stdout)
         return found[0]
 
+    def health_check(self, image: str) -> list[str]:
+        """The command that an image names; nothing of a shell's."""
+        facts = self.inspect(image, "image")
+        # Docker has the check in one place, podman in another.
+        found = facts.get("Healthcheck") or facts["Config"]["Healthcheck"]
+        how, *command = found["Test"]
+        assert how == "CMD"
+        return command
+
     def build(self, tag: str, variant: str = "runtime") -> None:
         """`make image`, as operations type it: the real Dockerfile, by the composition."""
         compose = [*self.compose]

@@ -27,10 +27,16 @@ def main() -> int:
     """Exit code: 1 where the scan has something open, or a test behind a requirement failed."""
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
+    files = _of_files()
     open_findings = scan.main()
     shutil.copytree(scan.OUT, OUT / "scan")
     engine = find_engine()
-    evidence = Evidence(_of_source(engine), _of_running_stack(engine), results(OUT))
+    image = _of_image(engine)
+    running_stack, requirements = _of_running_stack(engine), results(OUT)
+    if (_of_files(), _of_image(engine)) != (files, image):
+        sys.stderr.write("NOTHING WAS PACKED: files or image changed while they were looked at.\n")
+        return 1
+    evidence = Evidence(_source(engine, files, image), running_stack, requirements)
     for name, facts in evidence.files().items():
         (OUT / name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     for name in ("docs/security.md", "SECURITY.md", "deploy/accepted-findings.toml"):
@@ -43,16 +49,32 @@ def main() -> int:
     return 1 if open_findings or evidence.failed else 0
 
 
-def _of_source(engine: Engine) -> dict[str, Any]:
-    """Which state of the repository this is, and which image of it."""
-    image = engine.inspect(IMAGE, "image")
+def _of_files() -> dict[str, Any]:
+    """Which state of the repository this is."""
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _output("git", "rev-parse", "HEAD"),
         "changed since": _output("git", "status", "--porcelain").splitlines(),
+        "SHA-256 of the change": hashlib.sha256(
+            _output("git", "diff", "HEAD").encode()
+        ).hexdigest(),
+    }
+
+
+def _of_image(engine: Engine) -> dict[str, Any]:
+    """Which image of it."""
+    image = engine.inspect(IMAGE, "image")
+    return {
         "image": image["Id"],
         "layers": image["RootFS"]["Layers"],
         "labels": image["Config"]["Labels"],
+    }
+
+
+def _source(engine: Engine, files: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        **files,
+        **image,
         "engine": engine.program,
         "stand-ins of the base images": engine.has_stand_ins,
     }

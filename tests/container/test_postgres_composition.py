@@ -1,9 +1,13 @@
 """The profile `postgres`: the control store in a real PostgreSQL, beside the rest."""
 
+import ssl
 import subprocess
+from functools import partial
+from pathlib import Path
 
 import pytest
-from composition import Composition
+from composition import LOOK_EVERY_S, Composition
+from mounted_certificate import mount_certificate
 from stack_process import EXAMPLE_BODY, PREDICT, bearer
 
 
@@ -68,9 +72,36 @@ def test_predictions_go_on_without_the_database(with_postgres: Composition, toke
         without = predict(with_postgres, token)
     finally:
         engine.run("start", name)
-    with_postgres.wait_until(lambda: with_postgres.is_healthy("postgres"), 60, "healthy again")
+    healthy = partial(with_postgres.is_healthy, "postgres")
+    with_postgres.wait_until(healthy, 60, "healthy again", LOOK_EVERY_S)
     names = [found["partner"] for found in with_postgres.cli_json("partner", "list")]
 
     assert without == 200
     assert names == ["acme"]
     assert with_postgres.engine.inspect(name)["HostConfig"]["ReadonlyRootfs"]
+
+
+def shown(composition: Composition) -> str:
+    """The certificate that a caller meets, in PEM form."""
+    return ssl.get_server_certificate(("localhost", composition.port))
+
+
+def test_own_certificate_is_shown_and_renewed(with_postgres: Composition, token: str) -> None:
+    """By its mount; after a renewal by the one command that docs/container.md names."""
+    folder = with_postgres.certificate
+    if folder is None:
+        pytest.skip("NOT TESTED: a certificate for nginx's group can be written by root only")
+    first, expected = shown(with_postgres), pem(folder)
+    mount_certificate(folder)
+    with_postgres.compose("kill", "-s", "HUP", "nginx")
+    with_postgres.wait_until(lambda: shown(with_postgres) != first, 10, "renewed")
+    with_postgres.fetch_authority()
+
+    assert first == expected
+    assert "self-signed" not in with_postgres.logs("edge-files")
+    assert shown(with_postgres) == pem(folder)
+    assert predict(with_postgres, token) == 200
+
+
+def pem(folder: Path) -> str:
+    return (folder / "server.pem").read_text()

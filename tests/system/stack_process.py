@@ -76,7 +76,9 @@ class Stack:
         except (httpx.HTTPError, OSError):
             return False
 
-    def wait_until(self, condition: Callable[[], bool], within_s: float, what: str) -> None:
+    def wait_until(
+        self, condition: Callable[[], bool], within_s: float, what: str, every_s: float = 0.05
+    ) -> None:
         """Poll until it holds; fail with the end of both streams if it never does."""
         deadline = time.monotonic() + within_s
         while not condition():
@@ -85,7 +87,7 @@ class Stack:
                 raise AssertionError(
                     f"not {what} in {within_s} s:\n{self.stderr()[-2000:]}\n{tail}"
                 )
-            time.sleep(0.05)  # A pause between polls, not a wait for a state.
+            time.sleep(every_s)  # A pause between polls, not a wait for a state.
 
     def stderr(self) -> str:
         return self._stderr_path.read_text() if self._stderr_path.is_file() else ""

@@ -124,7 +124,10 @@ def _replaced(stack: Stack, pid: int) -> bool:
 def test_status_audit_and_log_tell_the_same_story(stack: Stack) -> None:
     """A change is in the audit table, and once in the service's log."""
     stack.create_partner("storied", "trial")
-    entry = stack.cli_json("audit", "--last", "1")[0]
+    # Others may change something in the same moment.
+    entry = next(
+        found for found in stack.cli_json("audit", "--last", "9") if found["target"] == "storied"
+    )
 
     def logged() -> int:
         changes = stack.events("control_changed")
@@ -134,7 +137,7 @@ def test_status_audit_and_log_tell_the_same_story(stack: Stack) -> None:
     stack.wait_until(lambda: logged() >= 1, 30, "logged")
     status = stack.cli_json("status")
     assert status["healthy"]
-    assert {worker["revision"] for worker in status["workers"]} == {entry["revision"]}
+    assert min(worker["revision"] for worker in status["workers"]) >= entry["revision"]
     assert logged() == 1
 
 

@@ -48,6 +48,7 @@ def outputs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 
 
 def _run_all(stack: Stack, work: Path) -> list[str]:
+    assert stack.demo_credentials()
     (work / "examples").symlink_to(ROOT / "examples")
     (work / "var").symlink_to(stack.data_dir)
     script = ["set -euo pipefail", f"export CURL_CA_BUNDLE={stack.data_dir}/tls/ca.pem"]
@@ -106,6 +107,7 @@ def test_the_client_in_python_works(stack: Stack, tmp_path: Path) -> None:
     section = _GUIDE[_GUIDE.index("## A client in Python") :]
     program = next(block[2] for block in _FENCE.finditer(section) if block[1] == "python")
     promised = next(block[2] for block in _FENCE.finditer(section) if block[1] == "text")
+    assert stack.demo_credentials()
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "var").symlink_to(stack.data_dir)
     done = subprocess.run(

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from cli_fixtures import Shell
+from control_fixtures import make_control_store
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 from werkzeug.test import Client
 
@@ -20,7 +23,7 @@ from gateway.control.database import writing_engine
 from gateway.control.worker_status import Worker, live_workers
 from gateway.wsgi.joined import joined_app
 from gateway.wsgi.predictions import app
-from gateway.wsgi.service import Service
+from gateway.wsgi.service import Reporter, Service
 from gateway.wsgi.tokens import token_app
 
 EXAMPLE = Path("examples/breast_cancer/request.json")
@@ -224,6 +227,26 @@ def test_stopping_survives_a_lost_status_database(shell: Shell) -> None:
 
     allowed = {"worker_status_not_removed", "background_task_failed"}
     assert {event["event"] for event in events} <= allowed
+
+
+def test_stopping_does_not_wait_for_a_lost_status_database(tmp_path: Path) -> None:
+    """Where the last report could not be written, none is taken back: that would take as long."""
+    watcher = make_control_store(tmp_path).watcher
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        report = Reporter(writing_engine(url, durable=False), "tokens", watcher)
+        with pytest.raises(OperationalError):
+            report.write()
+        # From now on it takes calls, and answers none.
+        silent.listen()
+        before = time.monotonic()
+        with capture_logs() as events:
+            report.remove()
+        took_s = time.monotonic() - before
+
+    assert took_s < 1
+    assert [event["event"] for event in events] == ["worker_status_not_removed"]
 
 
 def test_unsafe_settings_stop_the_start(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,9 +97,9 @@ class Ticker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round in progress."""
+        """End after the round in progress, unless what it waits for does not answer."""
         self._stopped.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=2)
 
     def run_round(self) -> None:
         """Run every task once, in the calling thread."""

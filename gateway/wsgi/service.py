@@ -101,15 +101,21 @@ class Reporter:
         self._watcher = watcher
         self._models = models
         self._in_fallback = in_fallback
+        self._written = False
 
     def write(self) -> None:
         """The last task of a round: what it says is in force already."""
+        self._written = False
         self._report.write(
             self._watcher.current.revision, self._models(), limits_fallback=self._in_fallback()
         )
+        self._written = True
 
     def remove(self) -> None:
-        """Say that this worker ends."""
+        """Say that this worker ends, unless the database does not answer: nobody waits for that."""
+        if not self._written:
+            log.warning("worker_status_not_removed", error="the last report was not written")
+            return
         try:
             self._report.remove()
         except Exception as exc:

@@ -75,9 +75,7 @@ def test_predictions_go_on_without_the_database(with_postgres: Composition, toke
     healthy = partial(with_postgres.is_healthy, "postgres")
     with_postgres.wait_until(healthy, 60, "healthy again", LOOK_EVERY_S)
     # Here tokens are refused when a worker has not seen the store for four seconds.
-    with_postgres.wait_until(
-        lambda: with_postgres.cli_json("status", check=False)["healthy"], 60, "well again"
-    )
+    with_postgres.wait_until(lambda: predict(with_postgres, token) == 200, 30, "predicting")
     names = [found["partner"] for found in with_postgres.cli_json("partner", "list")]
 
     assert without == 200

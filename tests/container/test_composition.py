@@ -340,17 +340,7 @@ def test_everything_decided_survives_new_containers(
     assert predict(composition, token) == 200
     assert predict(composition, revoked) == 401
     # On a busy machine Redis may not have answered the new containers in time yet.
-    composition.wait_until(lambda: _gives_tokens(composition, credentials), 30, "giving tokens")
-
-
-def _gives_tokens(composition: Composition, credentials: dict[str, str]) -> bool:
-    with composition.client() as client:
-        answer = client.post(
-            "/oauth/token",
-            data={"grant_type": "client_credentials"},
-            auth=(credentials["client_id"], credentials["client_secret"]),
-        )
-    return answer.status_code == 200
+    composition.wait_until(lambda: composition.gives_tokens(credentials), 30, "giving tokens")
 
 
 def _models(composition: Composition) -> list[tuple[str, str, str]]:

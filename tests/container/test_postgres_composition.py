@@ -17,7 +17,9 @@ def token(with_postgres: Composition) -> str:
     with_postgres.wait_until(
         lambda: with_postgres.cli_json("status", check=False)["healthy"], 60, "well"
     )
-    return with_postgres.token(with_postgres.create_partner("acme"))
+    token = with_postgres.token(with_postgres.create_partner("acme"))
+    with_postgres.wait_until(lambda: predict(with_postgres, token) == 200, 30, "predicting")
+    return token
 
 
 def predict(composition: Composition, token: str) -> int:

@@ -139,7 +139,7 @@ scan: $(SCANNING)  ## Look for faults with every scanner there is; SBOM and VEX 
 	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/scan.py
 
 evidence: $(SCANNING)  ## Put scans, TLS and header results and the requirements' tests into one archive
-	@PYTHONPATH=tests/container:tests/system $(BIN)/python tests/container/evidence.py
+	@PYTHONPATH=tests:tests/container:tests/system $(BIN)/python tests/container/evidence.py
 
 EXAMPLES ?= 200
 fuzz-api: $(VENV)/.dev  ## Try to break the API with schemathesis, every operation (EXAMPLES each, default 200)

@@ -41,7 +41,8 @@ def checkov() -> Iterator[Finding]:
     """Dockerfile, manifests as written, and secrets in either."""
     for kind, target in (
         ("dockerfile", ("-f", "Dockerfile")),
-        ("kubernetes", ("-d", "deploy/kubernetes")),
+        # A patch says what it changes and nothing else: as a manifest it would lack everything.
+        ("kubernetes", ("-d", "deploy/kubernetes", "--skip-path", "overlays/.*/database.yaml")),
         ("secrets", ("-d", "deploy")),
     ):
         options = ("--skip-download", "--quiet", "--compact", "-o", "json", "--framework", kind)
